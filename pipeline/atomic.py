@@ -1,0 +1,97 @@
+"""Outputs appear whole or not at all.
+
+A stage builds in a fresh folder under .work/, which is on the artifacts' file system; what is
+complete is synced and renamed into place. One lock per output keeps a stage that a killed DVC left
+behind from racing its successor.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import LockedError
+
+
+@contextmanager
+def building(work: Path, name: str, *, wait_s: float = 60.0) -> Iterator[Path]:
+    """A fresh scratch folder for one output, under its lock; gone when the block ends.
+
+    Args:
+        work: the project's .work/ folder.
+        name: which output is built; one builder at a time.
+        wait_s: how long to wait for another builder of the same output.
+
+    Raises:
+        LockedError: another process still builds this output.
+    """
+    key = name.replace("/", "+")
+    (work / "lock").mkdir(parents=True, exist_ok=True)
+    with open(work / "lock" / key, "w") as lock:
+        _acquire(lock.fileno(), name, wait_s)
+        scratch_parent = work / "scratch" / key
+        shutil.rmtree(scratch_parent, ignore_errors=True)  # what a killed builder left
+        scratch_parent.mkdir(parents=True)
+        try:
+            yield Path(tempfile.mkdtemp(dir=scratch_parent))
+        finally:
+            shutil.rmtree(scratch_parent, ignore_errors=True)
+
+
+def publish(built: Path, target: Path) -> None:
+    """Move a finished file or folder into place, durably, replacing what is there.
+
+    The contents are synced before the rename, the parent after it. A folder that is in the way is
+    moved aside first, because rename(2) replaces no folder that has contents.
+    """
+    _sync_tree(built)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and not target.is_symlink():
+        aside = built.parent / f"{target.name}.replaced"
+        target.rename(aside)
+        built.rename(target)
+        shutil.rmtree(aside)
+    else:
+        built.replace(target)
+    _sync(target.parent)
+
+
+def write_text(text: str, target: Path, work: Path) -> None:
+    """Write one small file whole, durably."""
+    with building(work, str(target)) as scratch:
+        built = scratch / target.name
+        built.write_text(text, encoding="utf-8", newline="\n")
+        publish(built, target)
+
+
+def _acquire(fd: int, name: str, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            if time.monotonic() >= deadline:
+                raise LockedError(
+                    f"{name}: another process has been building it for {wait_s:.0f} s; "
+                    "wait for it or end it"
+                ) from e
+            time.sleep(0.1)
+
+
+def _sync_tree(path: Path) -> None:
+    if path.is_dir():
+        for child in path.iterdir():
+            _sync_tree(child)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

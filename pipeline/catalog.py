@@ -1,0 +1,93 @@
+"""catalog: every artifact and refusal with its evidence; what a consumer picks from.
+
+It lists the cells of params.yaml, not what lies on disk: outputs of removed cells stay there.
+"""
+
+from pipeline import atomic, package
+from pipeline.errors import RefusedError
+from pipeline.evidence import Accuracy, Benchmark
+from pipeline.gate import Verdict
+from pipeline.layout import Layout
+from pipeline.package import Provenance
+from pipeline.record import Record
+from pipeline.spec import Params
+
+
+class Entry(Record):
+    """One artifact with everything that was measured of it."""
+
+    variant: str
+    cid: str
+    profile: str
+    size_bytes: int
+    weights_bytes: int
+    provenance: Provenance
+    accuracy: Accuracy
+    benchmarks: tuple[Benchmark, ...]
+
+
+class Refusal(Record):
+    """A variant that its gate refused, and every bound with its figure."""
+
+    variant: str
+    verdicts: tuple[Verdict, ...]
+    accuracy: Accuracy
+
+    def __str__(self) -> str:
+        unmet = [
+            f"{v.bound.metric} {v.measured:.6g} at {v.execution}, want {v.bound.comparison} "
+            f"{v.bound.figure:g}"
+            for v in self.verdicts
+            if not v.met
+        ]
+        return f"{self.variant}: {'; '.join(unmet)}"
+
+
+class Catalog(Record):
+    """Artifacts and refusals, in the order of params.yaml."""
+
+    artifacts: tuple[Entry, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def catalog(params: Params, layout: Layout) -> Catalog:
+    """Write artifacts/catalog.json."""
+    artifacts, refusals = [], []
+    for name in params.variants:
+        packaged = package.read(name, layout)
+        accuracy = Accuracy.read(layout.accuracy(name))
+        if packaged.refusals:
+            refusals.append(Refusal(variant=name, verdicts=packaged.verdicts, accuracy=accuracy))
+            continue
+        artifacts.append(
+            Entry(
+                variant=name,
+                cid=packaged.cid,
+                profile=packaged.profile,
+                size_bytes=packaged.size_bytes,
+                weights_bytes=sum(f.size_bytes for f in packaged.files if _is_weights(f.path)),
+                provenance=packaged.provenance,
+                accuracy=accuracy,
+                benchmarks=tuple(
+                    Benchmark.read(layout.benchmark(name, device)) for device in params.devices
+                ),
+            )
+        )
+    listed = Catalog(artifacts=tuple(artifacts), refusals=tuple(refusals))
+    atomic.write_text(listed.json(), layout.catalog, layout.work)
+    return listed
+
+
+def release(listed: Catalog) -> None:
+    """Fail if anything was refused.
+
+    Raises:
+        RefusedError: one line that names every refusal with its figures and bounds.
+    """
+    if listed.refusals:
+        reasons = " | ".join(str(refusal) for refusal in listed.refusals)
+        raise RefusedError(f"refused {len(listed.refusals)}: {reasons}")
+
+
+def _is_weights(path: str) -> bool:
+    return path == "openvino_model.bin"

@@ -1,0 +1,110 @@
+"""Hugging Face transformers, through optimum-intel, at the checkpoint's own dtype.
+
+The only file that calls optimum-intel. Everything is read from the local source folder; what lies
+beside the IR is copied from it byte for byte, because those files are pinned and re-saved ones
+carry the version of the tool that saved them.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from pipeline import ir, kinds
+from pipeline.errors import ExportError
+from pipeline.spec import Model
+
+TOOLCHAIN = (
+    "openvino",
+    "openvino-tokenizers",
+    "optimum",
+    "optimum-intel",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+_SAFE = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
+_PICKLE = ("pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json")
+
+
+def files(allow: Sequence[str]) -> tuple[str, ...]:
+    """The weights: safetensors, and pickles only where they are allowed."""
+    code = ("*.py",) if "remote_code" in allow else ()
+    return (*_SAFE, *(_PICKLE if "pickle" in allow else ()), *code)
+
+
+def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
+    """Write openvino_model, tokenizer and detokenizer IR, and the source's files beside them.
+
+    Raises:
+        ExportError: the checkpoint is not whole or not finite, or optimum-intel cannot export it.
+    """
+    network = _load(source, model)
+    stamps = {ir.MODEL: _export_model(network, model, out)}
+    stamps |= _export_tokenizer(source, out)
+    _copy_beside(source, model, out)
+    return {"dtype": str(network.dtype).removeprefix("torch."), "rt_info": stamps}
+
+
+def _load(source: Path, model: Model) -> Any:
+    """The checkpoint as a PyTorch model, whole and finite."""
+    import torch
+    from optimum.exporters.tasks import TasksManager
+
+    loader = TasksManager.get_model_class_for_task(model.task)
+    network, report = loader.from_pretrained(
+        source,
+        dtype="auto",
+        trust_remote_code="remote_code" in model.allow,
+        use_safetensors="pickle" not in model.allow,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    for problem in ("missing_keys", "mismatched_keys"):
+        if report[problem]:
+            raise ExportError(
+                f"{model.source}: checkpoint has {problem.replace('_', ' ')} "
+                f"{sorted(map(str, report[problem]))[:5]}: want the whole model"
+            )
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ExportError(f"{model.source}: tensor {name!r} holds NaN or infinity")
+    return network.eval()
+
+
+def _export_model(network: Any, model: Model, out: Path) -> dict[str, Any]:
+    import torch
+    from optimum.exporters.openvino import export_from_model
+
+    with tempfile.TemporaryDirectory(dir=out.parent) as raw:
+        export_from_model(
+            network,
+            raw,
+            task=model.task,
+            trust_remote_code="remote_code" in model.allow,
+            patch_16bit_model=network.dtype in (torch.float16, torch.bfloat16),
+        )
+        return ir.write(ir.read(Path(raw)), out)
+
+
+def _export_tokenizer(source: Path, out: Path) -> dict[str, Any]:
+    from openvino_tokenizers import convert_tokenizer
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(
+        source, trust_remote_code=False, local_files_only=True
+    )
+    models = convert_tokenizer(tokenizer, with_detokenizer=True)
+    names = (ir.TOKENIZER, ir.DETOKENIZER)
+    return {name: ir.write(made, out, name) for name, made in zip(names, models, strict=True)}
+
+
+def _copy_beside(source: Path, model: Model, out: Path) -> None:
+    patterns = kinds.load("task", model.task).FILES
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source).as_posix()
+        if path.is_file() and any(fnmatchcase(name, pattern) for pattern in patterns):
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, out / name)

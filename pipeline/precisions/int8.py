@@ -1,0 +1,73 @@
+"""int8: weights and activations, NNCF full post-training quantization on calibration inputs."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline import ir
+from pipeline.errors import PrecisionError
+from pipeline.precisions import Inputs
+from pipeline.progress import bar
+from pipeline.record import Record
+from pipeline.tasks import Tensors
+
+TOOLCHAIN = ("nncf", "numpy", "openvino")
+
+
+class IgnoredScope(Record):
+    """Operations left as they are (nncf.IgnoredScope)."""
+
+    names: list[str] = []
+    patterns: list[str] = []
+    types: list[str] = []
+
+
+class Options(Record):
+    """Arguments of nncf.quantize, under its own names and with its own defaults.
+
+    `isa` is ours: the instruction set at which statistics are collected, because they decide bytes
+    and differ between instruction sets; `host` takes whatever the machine has.
+    """
+
+    preset: Literal["performance", "mixed"] | None = None
+    subset_size: int = Field(default=300, ge=1)
+    fast_bias_correction: bool = True
+    model_type: Literal["transformer"] | None = None
+    target_device: Literal["ANY", "CPU", "GPU", "NPU"] = "ANY"
+    ignored_scope: IgnoredScope = IgnoredScope()
+    isa: Literal["AVX2", "host"] = "AVX2"
+
+
+def write(source: Path, options: Options, inputs: Inputs, out: Path) -> dict[str, Any]:
+    """Quantize the model.
+
+    Raises:
+        PrecisionError: there are fewer calibration inputs than subset_size, or the result holds no
+            int8.
+    """
+    import nncf
+
+    samples = inputs()
+    if len(samples) < options.subset_size:
+        raise PrecisionError(
+            f"subset_size {options.subset_size}: the calibration set holds only {len(samples)}"
+        )
+    with bar(None, "quantize", unit="input") as progress:
+
+        def counted(sample: Tensors) -> Tensors:
+            progress.update()
+            return sample
+
+        model = nncf.quantize(
+            ir.read(source),
+            nncf.Dataset(samples, counted),
+            preset=nncf.QuantizationPreset(options.preset) if options.preset else None,
+            target_device=nncf.TargetDevice(options.target_device),
+            subset_size=options.subset_size,
+            fast_bias_correction=options.fast_bias_correction,
+            model_type=nncf.ModelType(options.model_type) if options.model_type else None,
+            ignored_scope=nncf.IgnoredScope(**options.ignored_scope.to_dict()),
+        )
+    ir.demand_types(model, ["i8", "u8"], "int8")
+    return ir.write(model, out)

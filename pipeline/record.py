@@ -1,0 +1,87 @@
+"""A record: a frozen value that is read strictly and written the same way every time.
+
+`Record.from_dict(r.to_dict()) == r`, and a key that is unknown, missing or of the wrong type is
+named in one line.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from pipeline.errors import EvidenceError, PipelineError
+
+
+class Record(BaseModel):
+    """A frozen value with strict types and no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, protected_namespaces=(), allow_inf_nan=False
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON types."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_dict(
+        cls, fields: object, where: str = "", error: type[PipelineError] = EvidenceError
+    ) -> Self:
+        """The record that JSON types describe.
+
+        Args:
+            fields: what JSON or YAML gave.
+            where: the dotted key under which it was found, for the message.
+            error: what to raise.
+
+        Raises:
+            PipelineError: of class `error`, one line per problem with the key, the value and what
+                would be right.
+        """
+        try:
+            return cls.model_validate_json(json.dumps(fields))
+        except TypeError as e:
+            raise error(f"{where or cls.__name__}: {e}") from e
+        except ValidationError as e:
+            lines = [_line(problem, where, cls) for problem in e.errors(include_url=False)]
+            raise error("\n".join(lines)) from e
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The record in a JSON file.
+
+        Raises:
+            EvidenceError: the file is not there, is no JSON or holds another kind of record.
+        """
+        try:
+            fields = json.loads(path.read_bytes())
+        except FileNotFoundError as e:
+            raise EvidenceError(f"{path}: not there; run `dvc repro` first") from e
+        except ValueError as e:
+            raise EvidenceError(f"{path}: not JSON: {e}") from e
+        return cls.from_dict(fields, str(path))
+
+    def json(self) -> str:  # type: ignore[override]
+        """The record as indented JSON with sorted keys and a final newline."""
+        return to_json(self.to_dict())
+
+
+def to_json(fields: object) -> str:
+    """JSON as this project writes it: sorted keys, two spaces, a final newline."""
+    return json.dumps(fields, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _line(problem: ErrorDetails, where: str, cls: type[BaseModel]) -> str:
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join([*([where] if where else []), *path])
+    if problem["type"] == "extra_forbidden":
+        have = sorted(f.alias or name for name, f in cls.model_fields.items() if not f.exclude)
+        parent = key.rpartition(".")[0] or cls.__name__
+        hint = f": have {have}" if len(path) == 1 else ""
+        return f"{parent}: unknown key {path[-1]!r}{hint}"
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {problem['input']!r}: {message[:1].lower()}{message[1:]}"

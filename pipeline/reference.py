@@ -1,0 +1,45 @@
+"""reference: validation inputs and the original framework's fp32 outputs, made once per model."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline import atomic, kinds, samples, sandbox
+from pipeline.layout import Layout
+from pipeline.progress import track
+from pipeline.record import to_json
+from pipeline.spec import Model
+
+INPUTS = "inputs.npz"
+OUTPUTS = "outputs.npz"
+
+
+def reference(model: Model, layout: Layout) -> None:
+    """Fill artifacts/reference/<model>.
+
+    Raises:
+        EvidenceError: the validation set cannot be read.
+    """
+    with atomic.building(layout.work, f"reference/{model.name}") as scratch:
+        made = scratch / "reference"
+        facts = sandbox.run(
+            "pipeline.reference:make",
+            layout.source(model.name).resolve(),
+            model.to_dict(),
+            made,
+            log=layout.log(f"reference-{model.name}"),
+        )
+        (made / "reference.json").write_text(to_json(facts))
+        atomic.publish(made, layout.reference(model.name))
+
+
+def make(source: Path, fields: dict[str, object], out: Path) -> dict[str, Any]:
+    """In a child: run the original model over the validation inputs."""
+    model = Model.from_dict(fields)
+    task = kinds.load("task", model.task)
+    out.mkdir()
+    inputs = task.validation(model, source)
+    run = task.original(source)
+    outputs = [run(sample) for sample in track(inputs, len(inputs), f"reference {model.name}")]
+    samples.save(inputs, out / INPUTS)
+    samples.save(outputs, out / OUTPUTS)
+    return {"task": model.task, "samples": len(inputs)}

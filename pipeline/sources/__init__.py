@@ -1,0 +1,23 @@
+"""Where models come from: one file per kind, named as the part of `source` before the colon.
+
+Each has
+    check(location)                 raises SpecError if the location cannot be one of this kind
+    fingerprint(location)           changes when what fetch would deliver changes; no network
+    fetch(location, wanted, out)    copies the wanted files of one revision, returns their Origin
+"""
+
+from pipeline.record import Record
+
+
+class Origin(Record):
+    """What the origin says of the files it gave.
+
+    Args:
+        revision: what pins them: a commit, a package version, a digest.
+        license: the license identifier that the origin states, if it does.
+        sha256: the digests that the origin states, by path; held against what arrived.
+    """
+
+    revision: str
+    license: str | None
+    sha256: dict[str, str]

@@ -1,0 +1,1 @@
+"""The commands that DVC runs: names in, one library call, files out."""

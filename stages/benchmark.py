@@ -1,0 +1,23 @@
+"""benchmark@variant-device."""
+
+import click
+
+from pipeline.terminal import stage
+
+
+@click.command()
+@click.argument("variant")
+@click.argument("device")
+@stage
+def main(variant: str, device: str) -> None:
+    """Measure VARIANT on DEVICE against the original model, in turns."""
+    from pipeline import benchmark, spec
+    from pipeline.layout import Layout
+
+    layout = Layout()
+    params = spec.load(layout.params)
+    benchmark.benchmark(params, params.variant(variant), device, layout)
+
+
+if __name__ == "__main__":
+    main()
