@@ -4,6 +4,7 @@ A source kind copies what is wanted in a child process; here every name was chec
 every byte is hashed after, against what the origin said.
 """
 
+import os
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -26,12 +27,13 @@ class SourceLock(Record):
     files: tuple[FileEntry, ...]
 
 
-def fetch(model: Model, layout: Layout) -> SourceLock:
+def fetch(model: Model, layout: Layout, *, limits: sandbox.Limits | None = None) -> SourceLock:
     """Fill artifacts/source/<model> and write its lock.
 
     Raises:
         SourceError: the origin does not have it, or not enough of it.
         IntegrityError: what arrived is not what the origin said.
+        SandboxError: the origin keeps its fetcher busy beyond the limits.
     """
     with atomic.building(layout.work, f"source/{model.name}") as scratch:
         files = scratch / "files"
@@ -40,7 +42,8 @@ def fetch(model: Model, layout: Layout) -> SourceLock:
             model.to_dict(),
             files,
             log=layout.log(f"fetch-{model.name}"),
-            env={"HF_HUB_OFFLINE": "0"},
+            limits=limits,
+            env={"HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "0")},
             secrets=True,
         )
         lock = _lock(model, files, Origin.from_dict(answer, model.source, SourceError))

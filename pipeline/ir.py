@@ -82,15 +82,29 @@ def element_types(model: "ov.Model") -> dict[str, int]:
     return sizes
 
 
-def demand_types(model: "ov.Model", wanted: Iterable[str], precision: str) -> None:
-    """Hold a model to its label.
+def demand_floats(model: "ov.Model", wanted: str, precision: str) -> None:
+    """Hold a model to its label: most of its floating-point constants are of one element type.
 
     Raises:
-        PrecisionError: no constant of the model is of any wanted element type.
+        PrecisionError: most are of another.
     """
-    have, want = element_types(model), list(wanted)
-    if not any(have.get(kind) for kind in want):
-        raise PrecisionError(f"precision {precision}: no {want} in the graph: have {sorted(have)}")
+    sizes = {kind: size for kind, size in element_types(model).items() if "f" in kind}
+    most = max(sizes, key=lambda kind: sizes[kind], default="none")
+    if most != wanted:
+        raise PrecisionError(f"precision {precision}: most weights are {most}: want {wanted}")
+
+
+def demand_int8(model: "ov.Model", precision: str) -> None:
+    """Hold a model to its label: it has constants of 8-bit integers.
+
+    Raises:
+        PrecisionError: it has none.
+    """
+    have = element_types(model)
+    if not (have.get("i8") or have.get("u8")):
+        raise PrecisionError(
+            f"precision {precision}: no i8 or u8 in the graph: have {sorted(have)}"
+        )
 
 
 def _bodies(operation: "ov.Node") -> list["ov.Model"]:

@@ -66,6 +66,9 @@ def table(listed: Catalog) -> str:
     rows = [_benchmark_row(b) for entry in listed.artifacts for b in entry.benchmarks]
     lines += ["", "benchmarks (x: against PyTorch eager fp32 on the CPU, same run and threads)"]
     lines += _columns([_HEADER, *rows])
+    lines += [
+        "  noise: spread of the throughput rounds; over 20 %, measure again when it is quieter"
+    ]
     if listed.refusals:
         lines += ["", "refused", *(f"  {refusal}" for refusal in listed.refusals)]
     return "\n".join(lines) + "\n"

@@ -121,7 +121,15 @@ def test_a_graph_without_int8_is_not_called_int8(finished: Path) -> None:
     model = ir.read(finished / "artifacts" / "ir" / "tiny-fp32")
 
     with pytest.raises(PrecisionError, match="precision int8: no .* in the graph"):
-        ir.demand_types(model, ["i8", "u8"], "int8")
+        ir.demand_int8(model, "int8")
+
+
+def test_a_half_precision_checkpoint_is_not_called_fp32(finished: Path, tmp_path: Path) -> None:
+    precision = kinds.load("precision", "fp32")
+    source = finished / "artifacts" / "ir" / "tiny-fp16"
+
+    with pytest.raises(PrecisionError, match="precision fp32: most weights are f16: want f32"):
+        precision.write(source, precision.Options(), list, tmp_path)
 
 
 def test_int8_wants_as_many_calibration_inputs_as_its_subset(

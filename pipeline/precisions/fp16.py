@@ -19,12 +19,12 @@ def write(source: Path, options: Options, inputs: Inputs, out: Path) -> dict[str
     """Write the model with fp16 weights.
 
     Raises:
-        PrecisionError: the result holds none.
+        PrecisionError: the result is not fp16 (a bf16 checkpoint is not narrowed).
     """
     import openvino as ov
 
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
         ov.save_model(ir.read(source), Path(scratch) / f"{ir.MODEL}.xml", compress_to_fp16=True)
         model = ir.read(Path(scratch))
-        ir.demand_types(model, ["f16"], "fp16")
+        ir.demand_floats(model, "f16", "fp16")
         return ir.write(model, out)

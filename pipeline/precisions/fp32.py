@@ -18,8 +18,8 @@ def write(source: Path, options: Options, inputs: Inputs, out: Path) -> dict[str
     """Write the model with fp32 weights.
 
     Raises:
-        PrecisionError: the checkpoint holds none.
+        PrecisionError: the checkpoint is of another type.
     """
     model = ir.read(source)
-    ir.demand_types(model, ["f32"], "fp32")
+    ir.demand_floats(model, "f32", "fp32")
     return ir.write(model, out)

@@ -69,5 +69,5 @@ def write(source: Path, options: Options, inputs: Inputs, out: Path) -> dict[str
             model_type=nncf.ModelType(options.model_type) if options.model_type else None,
             ignored_scope=nncf.IgnoredScope(**options.ignored_scope.to_dict()),
         )
-    ir.demand_types(model, ["i8", "u8"], "int8")
+    ir.demand_int8(model, "int8")
     return ir.write(model, out)

@@ -20,7 +20,7 @@ def fingerprint(location: str) -> str:
     """A digest of every path, size and time of change below the folder."""
     digest = hashlib.sha256()
     for path in sorted(_folder(location).rglob("*")):
-        status = path.lstat()
+        status = path.stat()  # of what a link points to: that is what fetch copies
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 

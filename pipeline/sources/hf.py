@@ -1,0 +1,197 @@
+"""`hf:OWNER/NAME@COMMIT`: one commit of a model repository on a Hugging Face hub.
+
+The hub is asked which files the commit holds, and believed in nothing else: its listing is read
+strictly, no file may grow past its listed size, and every file must have its listed hash (git's own
+is checked here; the sha256 of an LFS file is in the Origin, and held against what arrived by
+fetch). No header of an answer is used, so none can lie; hence neither the client's cache, whose
+paths come from headers, nor Xet, which is announced in one.
+
+Environment: HF_ENDPOINT, HF_TOKEN (a stored login is not used), and the client's own
+HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte after which it resumes).
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline import progress
+from pipeline.errors import IntegrityError, SourceError, SpecError
+from pipeline.sources import Origin
+from pipeline.sources._download import download
+
+MAX_LISTING_BYTES = 64 << 20
+
+_NAME = r"\w(?:[\w.-]{0,94}\w)?"
+_LOCATION = re.compile(
+    rf"(?!.*(?:--|\.\.|\.git@))(?P<repo>{_NAME}/{_NAME})@(?P<commit>[0-9a-f]{{40}})", re.ASCII
+)
+_ENDPOINT = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w.-]+)*/?", re.ASCII)
+_LICENSE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
+
+
+class _Stated(BaseModel):
+    """What the hub says, with only those fields that are used."""
+
+    model_config = ConfigDict(strict=True)
+
+    @classmethod
+    def read(cls, stated: bytes | dict[str, Any], location: str) -> Self:
+        try:
+            if isinstance(stated, bytes):
+                return cls.model_validate_json(stated)
+            return cls.model_validate(stated)
+        except ValidationError as e:
+            problem = e.errors(include_url=False)[0]
+            key = ".".join(map(str, problem["loc"])) or "listing"
+            raise SourceError(f"hf:{location}: the hub's {key}: {problem['msg']}") from e
+
+
+class _Lfs(_Stated):
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class _File(_Stated):
+    """A file of the commit; `size` is that of its content, `blobId` git's, of a pointer if LFS."""
+
+    rfilename: str = Field(max_length=1024)
+    size: int = Field(ge=0)
+    blobId: str = Field(pattern="^[0-9a-f]{40}$")  # noqa: N815 - the hub's name
+    lfs: _Lfs | None = None
+
+
+class _Listing(_Stated):
+    """A commit; of its files only those that are wanted are read more closely."""
+
+    sha: str = Field(pattern="^[0-9a-f]{40}$")
+    siblings: list[dict[str, Any]]
+    cardData: dict[str, Any] | None = None  # noqa: N815 - the hub's name
+
+
+def check(location: str) -> None:
+    """Want OWNER/NAME@COMMIT.
+
+    Raises:
+        SpecError: the location is something else.
+    """
+    _parts(location)
+
+
+def fingerprint(location: str) -> str:
+    """The commit."""
+    return _parts(location)[1]
+
+
+def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
+    """Download the wanted files of the commit.
+
+    Raises:
+        SpecError: HF_ENDPOINT or HF_TOKEN cannot be one.
+        SourceError: the hub cannot be reached, refuses, or does not have the commit.
+        IntegrityError: what arrived is not what the hub listed.
+    """
+    from huggingface_hub import hf_hub_url
+
+    repo, commit = _parts(location)
+    endpoint, headers = _endpoint(), _headers()
+    listing = _listing(location, f"{endpoint}/api/models/{repo}/revision/{commit}", headers, out)
+    files = [
+        _File.read(entry, location)
+        for entry in listing.siblings
+        if isinstance(name := entry.get("rfilename"), str) and wanted(name)
+    ]
+    total_bytes = sum(file.size for file in files)
+    _check_space(location, total_bytes, out)
+    with progress.bar(total_bytes, location, "B") as bar:
+        for file in files:
+            where = f"hf:{location}: {file.rfilename}"
+            path = out / file.rfilename
+            url = hf_hub_url(repo, file.rfilename, revision=commit, endpoint=endpoint)
+            download(
+                url, path, where=where, limit_bytes=file.size, headers=headers, arrived=bar.update
+            )
+            _check_file(file, path, where)
+    return Origin(
+        revision=commit,
+        license=_license(listing.cardData or {}),
+        sha256={file.rfilename: file.lfs.sha256 for file in files if file.lfs},
+    )
+
+
+def _parts(location: str) -> tuple[str, str]:
+    found = _LOCATION.fullmatch(location)
+    if not found:
+        raise SpecError(
+            f"'hf:{location}': want hf:OWNER/NAME@COMMIT with all 40 hex digits of the commit; "
+            "a branch or a tag can move"
+        )
+    return found["repo"], found["commit"]
+
+
+def _endpoint() -> str:
+    """HF_ENDPOINT, or the public hub; not shown when refused, because it may hold a password."""
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    if not _ENDPOINT.fullmatch(endpoint):
+        raise SpecError("HF_ENDPOINT: want https://HOST without a user name; a token is HF_TOKEN")
+    return endpoint.rstrip("/")
+
+
+def _headers() -> dict[str, str]:
+    """HF_TOKEN's; it is checked, because h11 quotes a header that it refuses."""
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise SpecError("HF_TOKEN: want printable ASCII without spaces")
+    headers = {"Accept-Encoding": "identity"}  # a compressed answer cannot be resumed
+    return headers | ({"Authorization": f"Bearer {token}"} if token else {})
+
+
+def _listing(location: str, url: str, headers: dict[str, str], out: Path) -> _Listing:
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        path = Path(scratch) / "listing.json"
+        download(
+            f"{url}?blobs=true",
+            path,
+            where=f"hf:{location}: listing",
+            limit_bytes=MAX_LISTING_BYTES,
+            headers=headers,
+        )
+        listing = _Listing.read(path.read_bytes(), location)
+    if not url.endswith(f"/{listing.sha}"):
+        raise SourceError(f"hf:{location}: the hub lists commit {listing.sha} instead")
+    return listing
+
+
+def _check_space(location: str, want_bytes: int, out: Path) -> None:
+    free_bytes = shutil.disk_usage(out).free
+    if want_bytes > free_bytes:
+        raise SourceError(
+            f"hf:{location}: its files take {want_bytes} bytes: have {free_bytes} free on disk"
+        )
+
+
+def _check_file(file: _File, path: Path, where: str) -> None:
+    """Hold a file against its listed size and, if it lies in git itself, git's hash."""
+    size_bytes = path.stat().st_size
+    if size_bytes != file.size:
+        raise IntegrityError(f"{where}: {size_bytes} bytes: the hub listed {file.size}")
+    if file.lfs:
+        return
+    blob = hashlib.sha1(f"blob {size_bytes}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as opened:
+        found = hashlib.file_digest(opened, lambda: blob).hexdigest()
+    if found != file.blobId:
+        raise IntegrityError(f"{where}: git blob {found}: the hub listed {file.blobId}")
+
+
+def _license(card: dict[str, Any]) -> str | None:
+    """What the model card's metadata calls the license, or several, if that is a name."""
+    stated = card.get("license")
+    names = stated if isinstance(stated, list) else [stated]
+    named = [name for name in names if isinstance(name, str) and _LICENSE.fullmatch(name)]
+    return ", ".join(named) or None
