@@ -1,0 +1,281 @@
+"""The documents say what is true: their commands and code run, their tables name what there is.
+
+What a comment before a block means is in CONTRIBUTING.md, "Tests".
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from pipeline import ir, kinds, spec
+from pipeline.fetch import SourceLock
+from pipeline.gate import METRICS, Bound, Verdict
+from pipeline.manifest import FileEntry
+from pipeline.package import Artifact, Provenance
+from pipeline.unixfs import DEFAULT_PROFILE
+
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
+)
+MARKS = {"", "dry-run", "params", "pins", "refused", "report", "soak", "variant"}
+LANGUAGES = {"sh", "console", "python", "yaml", "text"}
+_FENCE = re.compile(
+    r"(?:^<!-- test: (?P<mark>[\w-]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+_LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]+)[^)]*\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a document."""
+
+    document: str
+    line: int
+    language: str
+    mark: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.document}:{self.line}"
+
+    @property
+    def commands(self) -> str:
+        """What a reader would type: all of a sh block, the lines after `$` of a console block."""
+        if self.language == "sh":
+            return self.text
+        return "".join(f"{line[2:]}\n" for line in self.text.splitlines() if line[:2] == "$ ")
+
+    @property
+    def output(self) -> list[str]:
+        """What a console block shows to be printed."""
+        shown = self.text.splitlines() if self.language in ("console", "text") else []
+        return [line for line in shown if line.strip() and line[:2] != "$ "]
+
+
+def blocks_of(document: str) -> Iterator[Block]:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for found in _FENCE.finditer(text):
+        line = text.count("\n", 0, found.start("language")) + 1
+        yield Block(document, line, found["language"], found["mark"] or "", found["text"])
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
+
+
+def blocks(*languages: str, mark: str = "") -> list[Block]:
+    return [block for block in BLOCKS if block.language in languages and block.mark == mark]
+
+
+def shape(line: str) -> str:
+    """A line without its figures, names and spacing: what stays when only measurements differ."""
+    return re.sub(r"\S*\d\S*", "#", " ".join(line.replace("AUTO", "CPU").split()))
+
+
+def shapes(text: str) -> set[str]:
+    return {shape(line) for line in text.splitlines()}
+
+
+def run(command: list[str], project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=project,
+        env={**os.environ, "TQDM_DISABLE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+
+
+def shell(block: Block, project: Path) -> subprocess.CompletedProcess[str]:
+    return run(["bash", "-euc", block.commands.replace("minilm", "tiny")], project)
+
+
+@pytest.fixture(scope="module")
+def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished project that commands may change."""
+    return shutil.copytree(finished, tmp_path_factory.mktemp("docs") / "project", symlinks=True)
+
+
+# Blocks
+
+
+def test_every_block_is_of_a_known_kind_and_mark() -> None:
+    for block in BLOCKS:
+        assert block.mark in MARKS, f"{block}: {block.mark!r}"
+        assert block.language in LANGUAGES, f"{block}: {block.language!r}"
+        assert block.mark or block.language not in ("yaml", "text"), f"{block}: nothing checks this"
+
+
+def test_no_comment_for_this_test_stands_apart_from_a_block() -> None:
+    comments = sum((ROOT / d).read_text().count("\n<!-- test: ") for d in DOCUMENTS)
+
+    assert comments == sum(bool(block.mark) for block in BLOCKS)
+
+
+@pytest.mark.parametrize("block", blocks("sh", "console"), ids=str)
+def test_commands_run_and_print_what_is_shown(block: Block, project: Path) -> None:
+    done = shell(block, project)
+
+    assert done.returncode == 0, done.stdout
+    assert {shape(line) for line in block.output} <= shapes(done.stdout)
+
+
+@pytest.mark.parametrize("block", blocks("sh", "console", mark="dry-run"), ids=str)
+def test_make_targets_exist_and_do_something(block: Block) -> None:
+    for line in block.commands.splitlines():
+        program, *arguments = line.partition("#")[0].split()
+        done = run([program, "-n", *arguments], ROOT)
+
+        assert program == "make"
+        assert done.returncode == 0, done.stdout
+        assert ".venv/bin" in done.stdout
+
+
+def test_make_run_and_make_test_do_what_the_readme_says() -> None:
+    planned = {target: run(["make", "-n", target], ROOT).stdout for target in ("run", "test")}
+
+    assert "dvc repro" in planned["run"]
+    assert "ovpipe report" in planned["run"]
+    assert "pytest" in planned["test"]
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_runs(block: Block, project: Path) -> None:
+    done = run([sys.executable, "-c", block.text.replace("minilm", "tiny")], project)
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("block", blocks("console", mark="refused"), ids=str)
+def test_a_refused_variant_fails_as_shown(block: Block, finished: Path, tmp_path: Path) -> None:
+    project = shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    params = (project / "params.yaml").read_text()
+    lines = [
+        re.sub(r"gate: \{.*?\}", 'gate: {cosine_mean: ">= 2"}', line) if "-int8:" in line else line
+        for line in params.splitlines()
+    ]
+    (project / "params.yaml").write_text("\n".join(lines) + "\n")
+
+    done = shell(block, project)
+
+    assert done.returncode == 255
+    assert {shape(line) for line in block.output} <= shapes(done.stdout)
+    assert [p.name for p in (project / "artifacts/package/tiny-int8").iterdir()] == ["refused.json"]
+
+
+@pytest.mark.parametrize("block", blocks("text", mark="report"), ids=str)
+def test_report_looks_as_shown(block: Block, finished: Path) -> None:
+    printed = run(["ovpipe", "report"], finished).stdout
+
+    assert {shape(line) for line in block.output} <= shapes(printed)
+
+
+@pytest.mark.parametrize("block", blocks("yaml", mark="params"), ids=str)
+def test_params_are_those_of_the_project(block: Block) -> None:
+    assert block.text == (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("block", blocks("yaml", mark="variant"), ids=str)
+def test_variant_is_good_beside_the_others(block: Block, tmp_path: Path) -> None:
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    more = tmp_path / "params.yaml"
+    more.write_text(params.replace("variants:\n", f"variants:\n{block.text}"))
+
+    added = spec.load(more).variants.keys() - spec.load(ROOT / "params.yaml").variants.keys()
+
+    assert len(added) == 1
+
+
+@pytest.mark.parametrize("block", blocks("yaml", mark="pins"), ids=str)
+def test_pins_are_good_and_show_every_kind(block: Block, tmp_path: Path) -> None:
+    more = tmp_path / "params.yaml"
+    more.write_text((ROOT / "params.yaml").read_text(encoding="utf-8") + block.text)
+
+    shown = {target.kind.replace("-", "_") for target in spec.load(more).pins.values()}
+
+    assert sorted(shown) == kinds.names("target")
+
+
+@pytest.mark.soak
+@pytest.mark.node
+@pytest.mark.parametrize("block", blocks("sh", "console", mark="soak"), ids=str)
+def test_another_implementation_computes_the_cid(block: Block, project: Path) -> None:
+    artifact = json.loads((project / "artifacts/package/tiny-int8/artifact.json").read_bytes())
+
+    done = shell(block, project)
+
+    assert done.returncode == 0, done.stdout
+    assert artifact["cid"] in done.stdout.splitlines()
+    assert len(block.output) == 1
+
+
+# What they name
+
+
+def test_links_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for found in _LINK.finditer((ROOT / document).read_text(encoding="utf-8")):
+            assert (ROOT / document).parent.joinpath(found["path"]).exists(), (
+                f"{document}: {found['path']}"
+            )
+
+
+def test_readme_lists_the_stages_of_dvc_yaml() -> None:
+    listed = re.findall(r"^\| `(\w+)`(?: of [^|]*)? \|", section("## Stages"), re.MULTILINE)
+
+    assert listed == list(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
+
+
+def test_readme_lists_the_members_of_every_family() -> None:
+    table = section("## Adding a kind")
+    for family, folder in kinds.FAMILIES.items():
+        rows = [line for line in table.splitlines() if f"(pipeline/{folder}/" in line]
+        listed = re.findall(r"`([\w-]+)`", rows[0].split("|")[-2]) if rows else []
+
+        assert rows, f"{family}: no row says how to add one"
+        assert sorted(name.replace("-", "_") for name in listed) == kinds.names(family)
+
+
+def test_readme_names_every_metric_and_device() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert [name for name in (*METRICS, *spec.DEVICES) if f"`{name}`" not in readme] == []
+
+
+def test_readme_gives_each_artifact_one_cid() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    by_variant = dict(re.findall(r"^  (\S+)  (bafy\w+)", readme, re.MULTILINE))
+
+    assert set(re.findall(r"bafy\w+", readme)) == set(by_variant.values())
+    assert len(set(by_variant.values())) == len(by_variant) > 0
+
+
+def test_format_document_names_every_field_stamp_and_file() -> None:
+    text = (ROOT / "docs" / "artifact-format.md").read_text(encoding="utf-8")
+    records = (Artifact, FileEntry, Provenance, SourceLock, Verdict, Bound)
+    fields = {name for record in records for name in record.model_fields}
+    files = kinds.load("task", "feature-extraction").FILES
+    names = {*fields, *files, *ir._STAMPS, ir._TOKENIZERS_VERSION, DEFAULT_PROFILE}
+
+    assert sorted(name for name in names if f"`{name}`" not in text) == []
+
+
+def section(heading: str) -> str:
+    """A section of the README, up to the next heading of its level."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return readme.split(f"{heading}\n")[1].split("\n## ")[0]
