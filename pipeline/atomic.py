@@ -5,9 +5,10 @@ complete is synced and renamed into place. One lock per output keeps a stage tha
 behind from racing its successor.
 """
 
-import fcntl
+import errno
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,9 +31,7 @@ def building(work: Path, name: str, *, wait_s: float = 60.0) -> Iterator[Path]:
         LockedError: another process still builds this output.
     """
     key = name.replace("/", "+")
-    (work / "lock").mkdir(parents=True, exist_ok=True)
-    with open(work / "lock" / key, "w") as lock:
-        _acquire(lock.fileno(), name, wait_s)
+    with locked(work / "lock" / key, name, wait_s=wait_s):
         scratch_parent = work / "scratch" / key
         shutil.rmtree(scratch_parent, ignore_errors=True)  # what a killed builder left
         scratch_parent.mkdir(parents=True)
@@ -42,15 +41,33 @@ def building(work: Path, name: str, *, wait_s: float = 60.0) -> Iterator[Path]:
             shutil.rmtree(scratch_parent, ignore_errors=True)
 
 
-def publish(built: Path, target: Path) -> None:
+@contextmanager
+def locked(path: Path, name: str, *, wait_s: float) -> Iterator[None]:
+    """Hold a lock file, which stays when the block ends, for one process at a time.
+
+    Raises:
+        LockedError: another process still holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        _acquire(lock.fileno(), name, wait_s)
+        yield
+
+
+def publish(built: Path, target: Path, *, replace: bool = True) -> None:
     """Move a finished file or folder into place, durably, replacing what is there.
 
     The contents are synced before the rename, the parent after it. A folder that is in the way is
     moved aside first, because rename(2) replaces no folder that has contents.
+
+    Raises:
+        FileExistsError: something is there, and it may not `replace` it.
     """
     _sync_tree(built)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir() and not target.is_symlink():
+    if not replace and os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    if replace and target.is_dir() and not target.is_symlink():
         aside = built.parent / f"{target.name}.replaced"
         target.rename(aside)
         built.rename(target)
@@ -72,14 +89,26 @@ def _acquire(fd: int, name: str, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
+            return _lock(fd)
+        except (BlockingIOError, PermissionError) as e:
             if time.monotonic() >= deadline:
                 raise LockedError(
                     f"{name}: another process has been building it for {wait_s:.0f} s; "
                     "wait for it or end it"
                 ) from e
             time.sleep(0.1)
+
+
+def _lock(fd: int) -> None:
+    """Lock an open file until it is closed; BlockingIOError or PermissionError if it is locked."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _sync_tree(path: Path) -> None:
@@ -90,7 +119,9 @@ def _sync_tree(path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
+    if sys.platform == "win32" and path.is_dir():  # a folder cannot be opened, nor need it be
+        return
+    fd = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:

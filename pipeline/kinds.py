@@ -5,6 +5,7 @@ params.yaml has hyphens where the file has underscores, except where the field's
 (`int8_weights`) has underscores; both spellings find the file.
 """
 
+import hashlib
 import importlib
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ FAMILIES = {
     "format": "exporters",
     "precision": "precisions",
     "task": "tasks",
+    "target": "pins",
 }
 
 
@@ -40,6 +42,11 @@ def load(family: str, name: str) -> ModuleType:
         have = [_spelt(family, n) for n in names(family)]
         raise SpecError(f"{family} {name!r}: have {have}")
     return importlib.import_module(f"pipeline.{FAMILIES[family]}.{stem}")
+
+
+def code_sha256(family: str, name: str) -> str:
+    """The digest of a member's own code."""
+    return hashlib.sha256(Path(str(load(family, name).__file__)).read_bytes()).hexdigest()
 
 
 def _spelt(family: str, stem: str) -> str:

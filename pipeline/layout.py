@@ -94,6 +94,15 @@ class Layout:
         return self.artifacts / "catalog.json"
 
     @property
+    def cars(self) -> Path:
+        """Where targets of the kind `car` put their files, unless they name a folder."""
+        return self.artifacts / "cars"
+
+    def receipt(self, variant: str, target: str) -> Path:
+        """The proof that a target holds a variant: of a side effect, so no stage's output."""
+        return self.artifacts / "receipts" / target / f"{variant}.json"
+
+    @property
     def report(self) -> Path:
         """Metrics, plots and the table, made from the catalog."""
         return self.artifacts / "report"

@@ -1,6 +1,7 @@
-"""Progress bars on the terminal, for whatever takes longer than two seconds."""
+"""Progress on the terminal: bars for whatever takes longer than two seconds, and notes."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Never, TypeVar
 
@@ -37,3 +38,9 @@ def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
         for item in items:
             yield item
             progress.update()
+
+
+def note(line: str) -> None:
+    """Say one line on standard error, in the place of a bar, which comes back below it."""
+    erase = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(f"{erase}{line}", file=sys.stderr)

@@ -68,6 +68,19 @@ class Variant(Record):
     gate: dict[str, str]
 
 
+class Target(Record):
+    """A place that artifacts are published to.
+
+    Args:
+        kind: `target` of the entry: a member of `pipeline/pins/`.
+        options: the rest of the entry.
+    """
+
+    name: str
+    kind: str = Field(alias="target")
+    options: dict[str, JsonValue]
+
+
 class Validate(Record):
     """Where accuracy is measured."""
 
@@ -97,6 +110,7 @@ class Params(Record):
     devices: tuple[str, ...] = Field(min_length=1)
     validation: Validate = Field(alias="validate")
     benchmark: BenchmarkSpec
+    pins: dict[str, Target] = {}
 
     def model(self, name: str) -> Model:
         """The model of that name.
@@ -113,6 +127,17 @@ class Params(Record):
             SpecError: params.yaml has no such variant.
         """
         return _get(self.variants, name, "variant")
+
+    def target(self, name: str) -> Target:
+        """The target of that name.
+
+        Raises:
+            SpecError: params.yaml has no such target.
+        """
+        if not self.pins:
+            line = f"pins: {{{name}: {{target: car}}}}"
+            raise SpecError(f"target {name!r}: params.yaml names none; it wants a line like {line}")
+        return _get(self.pins, name, "target")
 
     def options(self, variant: Variant) -> dict[str, JsonValue]:
         """The precision's recipe with what the variant changes of it."""
@@ -138,6 +163,7 @@ def load(path: Path) -> Params:
     fields = _read_yaml(path)
     for section in ("models", "variants"):
         fields[section] = _with_names(fields.get(section), section)
+    fields["pins"] = _targets(fields.get("pins"))
     params = Params.from_dict(fields, error=SpecError)
     problems = [line for line in _problems(params) if line]
     if problems:
@@ -178,6 +204,15 @@ def _with_names(section: object, name: str) -> dict[str, Any]:
     return named
 
 
+def _targets(section: object) -> dict[str, Any]:
+    """The entries of `pins:`, which may be left out, with their options apart."""
+    targets = _with_names(section, "pins") if section else {}
+    for key, entry in targets.items():
+        own = {name: entry.pop(name) for name in ("name", "target") if name in entry}
+        targets[key] = {**own, "options": entry}
+    return targets
+
+
 def _problems(params: Params) -> list[str]:
     """What pydantic cannot see: that names mean something."""
     lines = []
@@ -187,7 +222,9 @@ def _problems(params: Params) -> list[str]:
         where = f"models.{model.name}"
         lines.append(_said(kinds.load, "format", model.format, where=f"{where}.format"))
         lines.append(_said(_check_source, model, where=f"{where}.source"))
-        lines.append(_said(_check_task, model, where=where))
+        lines.append(_said(_check_task, model, where=f"{where}.task"))
+    for target in params.pins.values():
+        lines.append(_said(_check_target, target, where=f"pins.{target.name}"))
     if any(lines):
         return lines
     for variant in params.variants.values():
@@ -220,7 +257,7 @@ def _variant_problems(params: Params, variant: Variant) -> list[str]:
 def _misnamed(variant: Variant) -> str:
     """A variant's name may carry a precision only if it is the variant's own."""
     for precision in sorted(kinds.names("precision"), key=len, reverse=True):
-        if re.search(rf"(^|-){precision}($|-)", variant.name):
+        if re.search(rf"(^|[-_]){precision}($|[-_])", variant.name):
             if precision == variant.precision:
                 return ""
             return (
@@ -233,12 +270,24 @@ def _misnamed(variant: Variant) -> str:
 def _check_source(model: Model) -> None:
     if not model.source_location:
         raise SpecError(f"{model.source!r}: want KIND:LOCATION, as package:NAME/FOLDER")
-    kinds.load("source", model.source_kind).check(model.source_location)
+    source = kinds.load("source", model.source_kind)
+    source.check(model.source_location)
+    if model.allow and not source.PINNED:
+        raise SpecError(
+            f"{model.source!r}: allow {list(model.allow)} wants a source that a hash pins: "
+            "hf:OWNER/NAME@COMMIT or ipfs:CID"
+        )
 
 
 def _check_task(model: Model) -> None:
     task = kinds.load("task", model.task)
     task.Options.from_dict(model.options, f"models.{model.name}.options", SpecError)
+
+
+def _check_target(target: Target) -> None:
+    kinds.load("target", target.kind).Options.from_dict(
+        target.options, f"pins.{target.name}", SpecError
+    )
 
 
 def _check_options(params: Params, variant: Variant) -> None:

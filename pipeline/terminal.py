@@ -1,9 +1,11 @@
 """Where errors become exit codes: 0 done, 1 refused or failed, 2 wrong usage (click's)."""
 
 import functools
+import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec
 
 from pipeline.errors import PipelineError
@@ -12,24 +14,32 @@ from pipeline.lifetime import die_with_parent
 P = ParamSpec("P")
 
 
-def command(function: Callable[P, None]) -> Callable[P, None]:
-    """A command's body, whose errors end it with one line and exit code 1.
+@contextmanager
+def failing(*, as_json: bool = False) -> Iterator[None]:
+    """What goes wrong in the block ends the process with one line and exit code 1.
 
-    OVPIPE_DEBUG=1 shows the traceback instead.
+    With `as_json` the line is the key `error` of a JSON object on standard output. OVPIPE_DEBUG=1
+    shows the traceback instead.
     """
+    try:
+        yield
+    except (PipelineError, OSError) as e:
+        if os.environ.get("OVPIPE_DEBUG") == "1":
+            raise
+        _say(str(e), f"error: {e}", as_json)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("interrupted", "interrupted", as_json)
+        sys.exit(130)
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """A command's body, whose errors end it as `failing` says."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        with failing():
             function(*args, **kwargs)
-        except (PipelineError, OSError) as e:
-            if os.environ.get("OVPIPE_DEBUG") == "1":
-                raise
-            print(f"error: {e}", file=sys.stderr)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            sys.exit(130)
 
     return run
 
@@ -43,3 +53,10 @@ def stage(function: Callable[P, None]) -> Callable[P, None]:
         command(function)(*args, **kwargs)
 
     return run
+
+
+def _say(error: str, line: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error}, ensure_ascii=False))
+    else:
+        print(line, file=sys.stderr)

@@ -31,6 +31,8 @@ variants:
 devices: [CPU]
 validate: {device: CPU}
 benchmark: {seconds: 0.1, rounds: 2, length: 16}
+pins:
+  local: {target: car}
 """
 
 

@@ -1,4 +1,4 @@
-"""The artifact: what consumers load, that they agree, and that its bytes are the same every time."""
+"""The artifact: what consumers load, that they agree, and that its bytes never differ."""
 
 import json
 import os

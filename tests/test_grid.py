@@ -79,6 +79,12 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
         replaced("params.yaml", "devices: [CPU]", "devices: [CPU, AUTO]"),
         {f"benchmark@tiny-{p}-AUTO" for p in ("fp32", "fp16", "int8")} | AGGREGATE,
     ),
+    "a label edited": (
+        replaced("data/tiny-pairs.tsv", "2.0\tThe price", "2.5\tThe price"),
+        {"reference@tiny"}
+        | {f"{s}@tiny-{p}" for s in ("validate", "package") for p in ("fp32", "fp16", "int8")}
+        | AGGREGATE,
+    ),
     "a validation sentence edited": (
         replaced("data/tiny-pairs.tsv", ".\n", " indeed.\n"),
         {"reference@tiny"}

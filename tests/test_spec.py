@@ -42,7 +42,7 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "missing key": ("models.minilm.task", None, ["models.minilm.task", "missing"]),
     "missing section": ("devices", None, ["devices", "missing"]),
     "wrong type": ("benchmark.seconds", "three", ["benchmark.seconds", "'three'", "number"]),
-    "out of range": ("benchmark.rounds", 0, ["benchmark.rounds", "0", "greater than or equal to 1"]),
+    "out of range": ("benchmark.rounds", 0, ["benchmark.rounds", "0", "or equal to 1"]),
     "unknown option": (
         "precisions.int8.subsetsize", 3, ["precisions.int8", "'subsetsize'", "subset_size"]),
     "option of another precision": (
@@ -54,11 +54,15 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
     "unknown precision": ("precisions.int2", {}, ["'int2'", "fp16", "int8"]),
     "precision without recipe": (
         "variants.minilm-fp16.precision", "int4", ["variants.minilm-fp16.precision", "'int4'"]),
-    "unknown task": ("models.minilm.task", "poetry", ["'poetry'", "feature-extraction"]),
+    "unknown task": (
+        "models.minilm.task", "poetry",
+        ["models.minilm.task", "'poetry'", "feature-extraction"]),
     "unknown task option": (
         "models.minilm.options", {"max_len": 1}, ["models.minilm.options", "'max_len'"]),
     "unknown format": ("models.minilm.format", "gguf", ["'gguf'", "transformers"]),
     "unknown source kind": ("models.minilm.source", "ftp:x", ["'ftp'", "package"]),
+    "pickles from a folder that no hash pins": (
+        "models.minilm.allow", ["pickle"], ["models.minilm.source", "'pickle'", "@COMMIT"]),
     "source without kind": ("models.minilm.source", "minilm", ["'minilm'", "KIND:LOCATION"]),
     "branch instead of commit": ("models.minilm.source", "hf:o/n@main", ["main", "40"]),
     "unknown metric": (

@@ -30,13 +30,13 @@ def installed(package: Path, work: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f"{lock}.{os.getpid()}")
         shutil.copytree(package, fresh)
-        command = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        command = [*_npm(), "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=fresh, check=True, timeout=_INSTALL_TIMEOUT_S)
         if target.exists():  # another process was faster
             shutil.rmtree(fresh)
         else:
             fresh.rename(target)
-    for script in package.glob("*.mjs"):
+    for script in package.glob("*.[cm]js"):
         shutil.copy(script, target)
     return target
 

@@ -1,0 +1,22 @@
+"""ovpipe: the commands a person types that are not stages.
+
+One file per command. Each imports what it needs when it runs, so that `--help` answers at once.
+"""
+
+import click
+
+from pipeline.cli import car, check, cid, ls, pin, pull, report, verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="openvino-ipfs-pipeline")
+def main() -> None:
+    """Models as verified, content-addressed OpenVINO IR. `dvc repro` builds; this does the rest.
+
+    Every command ends with 0 when it is done, 1 when something was refused or failed (in one
+    line), and 2 when it was typed wrongly.
+    """
+
+
+for _module in (car, check, cid, ls, pin, pull, report, verify):
+    main.add_command(_module.command)

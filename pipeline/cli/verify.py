@@ -1,0 +1,29 @@
+"""ovpipe verify."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli._answers import CID, Answer, answers, hashing
+
+if TYPE_CHECKING:
+    from pipeline.cid import Cid
+
+
+@click.command("verify")
+@click.argument("target", metavar="PATH|VARIANT")
+@click.argument("cid", type=CID, required=False)
+@answers
+def command(target: str, cid: "Cid | None") -> Answer:
+    """Check that PATH, or the artifact of VARIANT, is what CID names.
+
+    Without CID, it is the one that was recorded when the variant was packaged; then the message
+    names the first file that differs.
+    """
+    from pipeline.layout import Layout
+    from pipeline.verify import find, verify
+
+    found = find(target, Layout())
+    with hashing(found.path) as progress:
+        verified = verify(found, cid, progress)
+    return Answer(verified.to_dict(), f"{verified.path} is {verified.cid} under {verified.profile}")
