@@ -8,7 +8,8 @@ RUN := PATH="$(BIN):$$PATH"
 .PHONY: run test soak check format lock benchmark clean
 
 run: .venv/built
-	@$(RUN) dvc repro; status=$$?; $(RUN) ovpipe report; exit $$status
+	@$(RUN) dvc repro
+	@$(RUN) ovpipe report
 
 test: .venv/built
 	@$(RUN) pytest

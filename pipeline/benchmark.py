@@ -6,6 +6,7 @@ gives a ratio of its own and the median of those is the figure.
 
 import hashlib
 import os
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,6 +85,7 @@ def compare(
     latencies: dict[Turns, list[list[float]]] = {ours: [], theirs: []}
     throughputs: dict[Turns, list[float]] = {ours: [], theirs: []}
     turn_s = spec.seconds / spec.rounds
+    cpu = _Cpu(ours, theirs)
     for round_index in track(range(spec.rounds), spec.rounds, "benchmark"):
         order = (ours, theirs) if round_index % 2 == 0 else (theirs, ours)
         for contender in order:
@@ -100,7 +102,7 @@ def compare(
         rounds=spec.rounds,
         seconds_per_round=turn_s,
         input_shapes={name: tuple(shape) for name, shape in shapes.items()},
-        load_average=os.getloadavg()[0],
+        others_cpu_share=cpu.others_share(),
     )
 
 
@@ -118,7 +120,7 @@ def _figures(contender: Turns, turns: list[list[float]], rates: list[float]) -> 
             requests=len(requests),
         ),
         throughput_per_s=float(np.median(rates)),
-        peak_memory_bytes=contender.call("peak_memory"),
+        peak_memory_bytes=contender.call("usage")["peak_memory_bytes"],
         threads=ready["threads"],
         streams=ready["streams"],
         execution_devices=tuple(ready["execution_devices"]),
@@ -132,3 +134,25 @@ def _spread(figures: list[float]) -> float:
     """The interquartile range over the median."""
     low, middle, high = np.percentile(figures, [25, 50, 75])
     return float((high - low) / middle)
+
+
+class _Cpu:
+    """The machine's CPU time from here on, and how much of it went to others than us."""
+
+    def __init__(self, *contenders: Turns) -> None:
+        self._contenders = contenders
+        self._since = self._seconds()
+
+    def others_share(self) -> float:
+        """The part of all CPU time since the start that was neither idle nor ours."""
+        total, busy, own = np.subtract(self._seconds(), self._since)
+        return float(max(busy - own, 0.0) / total)
+
+    def _seconds(self) -> tuple[float, float, float]:
+        """All CPU time, what of it was not idle, and our own (proc(5), /proc/stat)."""
+        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+        ticks = [int(field) for field in line.split()[1:9]]  # user to steal; guest is in user
+        total, idle = sum(ticks), ticks[3] + ticks[4]
+        own = time.process_time() + sum(c.call("usage")["cpu_s"] for c in self._contenders)
+        hertz = os.sysconf("SC_CLK_TCK")
+        return total / hertz, (total - idle) / hertz, own

@@ -1,6 +1,6 @@
 """What a benchmark compares, each in a child process of its own: OpenVINO, and PyTorch eager.
 
-Both answer the same calls: `ready`, `latency`, `throughput`, `peak_memory`.
+Both answer the same calls: `ready`, `latency`, `throughput`, `usage`.
 """
 
 import os
@@ -69,9 +69,9 @@ class OpenVINO:
         self._queue.wait_all()
         return requests / (time.perf_counter() - started)
 
-    def peak_memory(self) -> int:
-        """The process's largest resident set, in bytes."""
-        return _peak_memory_bytes()
+    def usage(self) -> dict[str, float]:
+        """What the process has taken so far."""
+        return _usage()
 
     def _infer(self) -> None:
         self._request.infer(self._inputs, share_inputs=True, share_outputs=True)
@@ -86,10 +86,11 @@ class PyTorch:
         from pipeline.spec import Model
 
         torch.set_num_threads(threads)
-        task = kinds.load("task", Model.from_dict(fields).task)
+        model = Model.from_dict(fields)
+        task = kinds.load("task", model.task)
         self._inputs = samples.load(inputs)[0]
         started = time.perf_counter()
-        self._run = task.original(source)
+        self._run = task.original(model, source)
         self._load_ms = _since_ms(started)
         for _ in range(WARM_UP):
             self._infer()
@@ -117,9 +118,9 @@ class PyTorch:
         started = time.perf_counter()
         return len(_latencies(self._infer, seconds)) / (time.perf_counter() - started)
 
-    def peak_memory(self) -> int:
-        """The process's largest resident set, in bytes."""
-        return _peak_memory_bytes()
+    def usage(self) -> dict[str, float]:
+        """What the process has taken so far."""
+        return _usage()
 
     def _infer(self) -> None:
         self._run(self._inputs)
@@ -138,9 +139,11 @@ def _since_ms(started: float) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def _peak_memory_bytes() -> int:
-    """VmHWM of proc(5): unlike ru_maxrss it knows nothing of the process before exec."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def _usage() -> dict[str, float]:
+    """CPU seconds of all threads, and the largest resident set in bytes.
+
+    The latter is VmHWM of proc(5): unlike ru_maxrss it knows nothing of the process before exec.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak_kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return {"cpu_s": time.process_time(), "peak_memory_bytes": int(peak_kib) * 1024}

@@ -127,6 +127,8 @@ class Comparison(Record):
 
     latency_speedup and throughput_speedup are medians of the rounds' own ratios, baseline over
     variant and variant over baseline, so that a slow spell of the machine hits both sides.
+    others_cpu_share is the part of all CPU time that other processes, and other guests of the
+    hypervisor, took during the run: PyTorch eager suffers far more from them than OpenVINO does.
     """
 
     variant: Contender
@@ -136,7 +138,7 @@ class Comparison(Record):
     rounds: int
     seconds_per_round: float
     input_shapes: dict[str, tuple[int, ...]]
-    load_average: float
+    others_cpu_share: float
 
 
 class Benchmark(Record):

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline import atomic, kinds, sandbox
+from pipeline import atomic, isa, kinds, sandbox
 from pipeline.layout import Layout
+from pipeline.machine import versions
 from pipeline.record import to_json
 from pipeline.spec import Model
 
@@ -22,7 +23,7 @@ def export(model: Model, layout: Layout) -> None:
             model.to_dict(),
             scratch / "ir",
             log=layout.log(f"export-{model.name}"),
-            env=sandbox.ISA_ENVIRONMENT["AVX2"],
+            env=isa.ENVIRONMENT[isa.DEFAULT],
         )
         provenance = scratch / "provenance.json"
         provenance.write_text(to_json(made))
@@ -34,5 +35,6 @@ def convert(source: Path, fields: dict[str, object], out: Path) -> dict[str, Any
     """In a child: let the format's exporter write the IR folder."""
     model = Model.from_dict(fields)
     out.mkdir()
-    made: dict[str, Any] = kinds.load("format", model.format).export(source, model, out)
-    return made
+    exporter = kinds.load("format", model.format)
+    made: dict[str, Any] = exporter.export(source, model, out)
+    return {"toolchain": versions(exporter.TOOLCHAIN), **made}

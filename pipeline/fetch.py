@@ -63,11 +63,16 @@ def collect(fields: dict[str, object], out: Path) -> dict[str, object]:
     return origin.to_dict()
 
 
+def patterns(model: Model) -> tuple[str, ...]:
+    """The names of the files that the model's format and task need."""
+    exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
+    return (*exporter.files(model.allow), *task.FILES)
+
+
 def wanted_by(model: Model) -> Callable[[str], bool]:
     """Whether the model's format or task needs the file of a path."""
-    exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
-    patterns: tuple[str, ...] = (*exporter.files(model.allow), *task.FILES)
-    return lambda path: is_plain(path) and any(fnmatchcase(path, p) for p in patterns)
+    wanted = patterns(model)
+    return lambda path: is_plain(path) and any(fnmatchcase(path, pattern) for pattern in wanted)
 
 
 def is_plain(path: str) -> bool:

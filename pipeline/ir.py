@@ -28,6 +28,7 @@ _STAMPS = (
     "nncf",
     "optimum",
     "openvino_version",
+    "original_tokenizer_class",
     "tokenizers_version",
     "transformers_version",
     "sentencepiece_version",

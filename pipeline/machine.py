@@ -4,7 +4,6 @@ toolchain.json has a section per member of an open family, so that DVC re-runs o
 own tools changed; sources.json says of each model what its source would deliver.
 """
 
-import hashlib
 import os
 import platform
 from importlib import metadata
@@ -12,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import atomic, kinds, sandbox
+from pipeline.fetch import patterns
 from pipeline.layout import Layout
 from pipeline.record import to_json
 from pipeline.spec import Params
 
 RUNTIME = ("openvino", "openvino-tokenizers")
+BASELINE = ("torch", "transformers")  # what benchmarks compare with
 _ISA_FLAGS = (
     "avx2",
     "avx_vnni",
@@ -54,9 +55,14 @@ def toolchain() -> dict[str, Any]:
     tasks = {}
     for name in kinds.names("task"):
         task = kinds.load("task", name)
-        code = hashlib.sha256(Path(str(task.__file__)).read_bytes()).hexdigest()
-        tasks[name.replace("_", "-")] = {**versions(task.TOOLCHAIN), "code_sha256": code}
-    return {**members, "task": tasks, "runtime": versions(RUNTIME)}
+        code = {"code_sha256": kinds.code_sha256("task", name)}
+        tasks[name.replace("_", "-")] = versions(task.TOOLCHAIN) | code
+    return {
+        **members,
+        "task": tasks,
+        "runtime": versions(RUNTIME),
+        "baseline": versions(BASELINE),
+    }
 
 
 def versions(distributions: tuple[str, ...]) -> dict[str, str]:
@@ -87,10 +93,18 @@ def devices() -> dict[str, str]:
     return {name: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}
 
 
-def sources(params: Params) -> dict[str, str]:
-    """For each model what its source would deliver now, without asking a network."""
+def sources(params: Params) -> dict[str, Any]:
+    """For each model what its source would deliver now, and which files of it are wanted.
+
+    No network is asked.
+    """
     return {
-        model.name: kinds.load("source", model.source_kind).fingerprint(model.source_location)
+        model.name: {
+            "fingerprint": kinds.load("source", model.source_kind).fingerprint(
+                model.source_location
+            ),
+            "wanted": patterns(model),
+        }
         for model in params.models.values()
     }
 

@@ -92,14 +92,10 @@ def _provenance(params: Params, variant: Variant, layout: Layout) -> Provenance:
     model = params.model(variant.model)
     exported = json.loads(layout.export_provenance(model.name).read_bytes())
     made = json.loads(layout.provenance(variant.name).read_bytes())
-    tools = json.loads(layout.toolchain.read_bytes())
     return Provenance(
         source=SourceLock.read(layout.source_lock(model.name)),
         recipe={key: made[key] for key in ("precision", "options", "isa")}
         | {"format": model.format, "task": model.task, "dtype": exported["dtype"]},
-        toolchain={
-            "export": tools["format"][model.format],
-            "quantize": tools["precision"][variant.precision],
-        },
+        toolchain={"export": exported["toolchain"], "quantize": made["toolchain"]},
         stamps={"export": exported["rt_info"], "quantize": made["rt_info"]},
     )

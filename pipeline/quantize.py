@@ -8,12 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline import atomic, ir, kinds, samples, sandbox
+from pipeline import atomic, ir, isa, kinds, samples, sandbox
 from pipeline.layout import Layout
+from pipeline.machine import versions
 from pipeline.record import to_json
 from pipeline.spec import Params, Variant
-
-DEFAULT_ISA = "AVX2"
 
 
 def quantize(params: Params, variant: Variant, layout: Layout) -> None:
@@ -23,7 +22,7 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
         PrecisionError: the model cannot be had at that precision.
     """
     options = params.options(variant)
-    isa = str(options.get("isa", DEFAULT_ISA))
+    level = str(options.get("isa", isa.DEFAULT))
     with atomic.building(layout.work, f"ir/{variant.name}") as scratch:
         made = sandbox.run(
             "pipeline.quantize:convert",
@@ -33,10 +32,10 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
             layout.calibration(variant.model).resolve(),
             scratch / "ir",
             log=layout.log(f"quantize-{variant.name}"),
-            env=sandbox.ISA_ENVIRONMENT[isa],
+            env=isa.ENVIRONMENT[level],
         )
         provenance = scratch / "provenance.json"
-        provenance.write_text(to_json({"precision": variant.precision, "isa": isa, **made}))
+        provenance.write_text(to_json({"precision": variant.precision, "isa": level, **made}))
         atomic.publish(scratch / "ir", layout.ir(variant.name))
         atomic.publish(provenance, layout.provenance(variant.name))
 
@@ -49,4 +48,8 @@ def convert(
     shutil.copytree(source, out, ignore=shutil.ignore_patterns(f"{ir.MODEL}.*"))
     complete = precision.Options.from_dict(options)
     stamps = precision.write(source, complete, lambda: samples.load(calibration), out)
-    return {"options": complete.to_dict(), "rt_info": stamps}
+    return {
+        "options": complete.to_dict(),
+        "rt_info": stamps,
+        "toolchain": versions(precision.TOOLCHAIN),
+    }

@@ -1,4 +1,8 @@
-"""reference: validation inputs and the original framework's fp32 outputs, made once per model."""
+"""reference: validation inputs and the original framework's fp32 outputs, made once per model.
+
+reference.json holds all else that accuracy rests on (labels, options, the digest of the task's
+code), so that what changes accuracy changes this folder, on which validate depends.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ from pipeline.spec import Model
 
 INPUTS = "inputs.npz"
 OUTPUTS = "outputs.npz"
+FACTS = "reference.json"
 
 
 def reference(model: Model, layout: Layout) -> None:
@@ -28,7 +33,7 @@ def reference(model: Model, layout: Layout) -> None:
             made,
             log=layout.log(f"reference-{model.name}"),
         )
-        (made / "reference.json").write_text(to_json(facts))
+        (made / FACTS).write_text(to_json(facts))
         atomic.publish(made, layout.reference(model.name))
 
 
@@ -38,8 +43,13 @@ def make(source: Path, fields: dict[str, object], out: Path) -> dict[str, Any]:
     task = kinds.load("task", model.task)
     out.mkdir()
     inputs = task.validation(model, source)
-    run = task.original(source)
+    run = task.original(model, source)
     outputs = [run(sample) for sample in track(inputs, len(inputs), f"reference {model.name}")]
     samples.save(inputs, out / INPUTS)
     samples.save(outputs, out / OUTPUTS)
-    return {"task": model.task, "samples": len(inputs)}
+    return {
+        "task": model.task,
+        "task_code_sha256": kinds.code_sha256("task", model.task),
+        "options": task.Options.from_dict(model.options).to_dict(),
+        "labels": task.labels(model).tolist(),
+    }

@@ -67,7 +67,8 @@ def table(listed: Catalog) -> str:
     lines += ["", "benchmarks (x: against PyTorch eager fp32 on the CPU, same run and threads)"]
     lines += _columns([_HEADER, *rows])
     lines += [
-        "  noise: spread of the throughput rounds; over 20 %, measure again when it is quieter"
+        "  noise: spread of the throughput rounds; others: part of all CPU time that went to other",
+        "  processes; where either is over 10 %, measure again when the machine is quieter",
     ]
     if listed.refusals:
         lines += ["", "refused", *(f"  {refusal}" for refusal in listed.refusals)]
@@ -85,6 +86,7 @@ _HEADER = (
     "x",
     "MiB",
     "noise",
+    "others",
 )
 
 
@@ -115,6 +117,7 @@ def _benchmark_row(b: Benchmark) -> tuple[str, ...]:
         f"{b.comparison.throughput_speedup:.1f}",
         f"{ours.peak_memory_bytes / 2**20:.0f}",
         f"{100 * max(ours.throughput_spread, b.comparison.baseline.throughput_spread):.0f} %",
+        f"{100 * b.comparison.others_cpu_share:.0f} %",
     )
 
 

@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 import pickle
-import resource
 import select
 import signal
 import struct
@@ -30,18 +29,6 @@ from pipeline.lifetime import die_with_parent
 
 MAX_ANSWER_BYTES = 64 << 20
 _SECRET = ("TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "API_KEY")
-
-# Bytes that depend on the CPU are made at one instruction set: that of oneDNN (OpenVINO's kernels),
-# of OpenBLAS, of NumPy's own dispatch and of PyTorch.
-ISA_ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
-    "AVX2": {
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "OPENBLAS_CORETYPE": "Haswell",
-        "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-        "ATEN_CPU_CAPABILITY": "avx2",
-    },
-    "host": {},
-}
 
 
 @dataclass(frozen=True)
@@ -189,6 +176,8 @@ def _terminal() -> int:
 
 def _serve(answers: IO[str], requests: IO[bytes]) -> None:
     """In the child: answer requests until the parent is gone."""
+    import resource  # not on Windows, where this module can be imported and nothing more
+
     subject: Any = None
     while header := requests.read(8):
         name, args, memory_bytes = pickle.loads(  # noqa: S301 - written by our own parent

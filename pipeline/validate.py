@@ -4,15 +4,18 @@ Measured at fp32 execution, which shows what the weights lost, and at the device
 execution precision, which is what a consumer gets.
 """
 
+import json
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipeline import atomic, kinds, metrics, samples, sandbox, unixfs
 from pipeline.errors import DeviceError
 from pipeline.evidence import Accuracy, Execution
 from pipeline.layout import Layout
 from pipeline.progress import track
-from pipeline.reference import INPUTS, OUTPUTS
+from pipeline.reference import FACTS, INPUTS, OUTPUTS
 from pipeline.session import Session, missing
 from pipeline.spec import Model, Params, Variant
 
@@ -54,7 +57,8 @@ def measure(
         raise DeviceError(f"validate.device: {why}")
     model = Model.from_dict(fields)
     task = kinds.load("task", model.task)
-    options = task.Options.from_dict(model.options)
+    facts = json.loads((reference / FACTS).read_bytes())
+    options, labels = task.Options.from_dict(facts["options"]), np.array(facts["labels"])
     inputs, expected = samples.load(reference / INPUTS), samples.load(reference / OUTPUTS)
     vectors = [task.embed(options, i, o) for i, o in zip(inputs, expected, strict=True)]
     agreement = task.tokenizer_agreement(folder, model, inputs)
@@ -72,7 +76,7 @@ def measure(
                 task.score,
                 task.predictions(vectors),
                 task.predictions(own),
-                task.labels(model),
+                labels,
             ),
             tokenizer_agreement=agreement,
         )

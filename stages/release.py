@@ -8,11 +8,15 @@ from pipeline.terminal import stage
 @click.command()
 @stage
 def main() -> None:
-    """Exit with 1 and name every refusal of the catalog."""
+    """Exit with 1, after showing the catalog, and name every refusal in it."""
     from pipeline.catalog import Catalog, release
     from pipeline.layout import Layout
+    from pipeline.report import table
 
-    release(Catalog.read(Layout().catalog))
+    listed = Catalog.read(Layout().catalog)
+    if listed.refusals:
+        click.echo(table(listed))
+    release(listed)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     """
     network = _load(source, model)
     stamps = {ir.MODEL: _export_model(network, model, out)}
-    stamps |= _export_tokenizer(source, out)
+    stamps |= _export_tokenizer(source, model, out)
     _copy_beside(source, model, out)
     return {"dtype": str(network.dtype).removeprefix("torch."), "rt_info": stamps}
 
@@ -89,12 +89,12 @@ def _export_model(network: Any, model: Model, out: Path) -> dict[str, Any]:
         return ir.write(ir.read(Path(raw)), out)
 
 
-def _export_tokenizer(source: Path, out: Path) -> dict[str, Any]:
+def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
     from openvino_tokenizers import convert_tokenizer
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(
-        source, trust_remote_code=False, local_files_only=True
+        source, trust_remote_code="remote_code" in model.allow, local_files_only=True
     )
     models = convert_tokenizer(tokenizer, with_detokenizer=True)
     names = (ir.TOKENIZER, ir.DETOKENIZER)

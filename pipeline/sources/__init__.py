@@ -1,6 +1,7 @@
 """Where models come from: one file per kind, named as the part of `source` before the colon.
 
 Each has
+    PINNED                          whether the location itself fixes every byte, by a hash
     check(location)                 raises SpecError if the location cannot be one of this kind
     fingerprint(location)           changes when what fetch would deliver changes; no network
     fetch(location, wanted, out)    copies the wanted files of one revision, returns their Origin

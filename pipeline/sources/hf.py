@@ -74,6 +74,9 @@ class _Listing(_Stated):
     cardData: dict[str, Any] | None = None  # noqa: N815 - the hub's name
 
 
+PINNED = True
+
+
 def check(location: str) -> None:
     """Want OWNER/NAME@COMMIT.
 

@@ -17,6 +17,8 @@ from pipeline.sources import Origin
 
 _LOCATION = re.compile(r"[A-Za-z_]\w*(/[\w.-]+)*", re.ASCII)
 
+PINNED = False
+
 
 def check(location: str) -> None:
     """Want IMPORT_NAME, or IMPORT_NAME/FOLDER with no `..` in it.

@@ -8,7 +8,7 @@ Each has
     calibration(model, source)              inputs that full quantization may look at
     validation(model, source)               inputs that fidelity and score are measured on
     sized(model, source, length)            one input of that length, for benchmarks
-    original(source)                        the PyTorch model at fp32, as inputs -> outputs
+    original(model, source)                 the PyTorch model at fp32, as inputs -> outputs
     embed(options, inputs, outputs)         the vector that cosine similarity is taken of
     predictions(vectors)                    what those vectors say, one figure per label
     labels(model)                           what predictions are held against

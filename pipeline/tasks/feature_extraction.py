@@ -62,7 +62,7 @@ def sized(model: Model, source: Path, length: int) -> Tensors:
     Raises:
         EvidenceError: the validation texts are shorter than that.
     """
-    tokens = _tokenizer(source)(
+    tokens = _tokenizer(model, source)(
         " ".join(_sentences(model)), truncation=True, max_length=length, return_tensors="np"
     )
     if tokens["input_ids"].shape[1] != length:
@@ -73,7 +73,7 @@ def sized(model: Model, source: Path, length: int) -> Tensors:
     return dict(tokens)
 
 
-def original(source: Path) -> Run:
+def original(model: Model, source: Path) -> Run:
     """The source's PyTorch model in eager mode at fp32.
 
     Output: last_hidden_state of shape (1, tokens, hidden size).
@@ -82,7 +82,11 @@ def original(source: Path) -> Run:
     from transformers import AutoModel
 
     network = AutoModel.from_pretrained(
-        source, dtype=torch.float32, trust_remote_code=False, local_files_only=True
+        source,
+        dtype=torch.float32,
+        trust_remote_code="remote_code" in model.allow,
+        use_safetensors="pickle" not in model.allow,
+        local_files_only=True,
     ).eval()
 
     def run(inputs: Tensors) -> Tensors:
@@ -158,21 +162,23 @@ def _sentences(model: Model) -> list[str]:
 
 def _tokenize(texts: Sequence[str], model: Model, source: Path) -> list[Tensors]:
     options = Options.from_dict(model.options)
-    tokenizer = _tokenizer(source)
+    tokenizer = _tokenizer(model, source)
     cut = {"truncation": True, "max_length": options.max_length, "return_tensors": "np"}
     return [dict(tokenizer(text, **cut)) for text in texts]
 
 
-def _tokenizer(source: Path) -> Any:
+def _tokenizer(model: Model, source: Path) -> Any:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=True)
+    return AutoTokenizer.from_pretrained(
+        source, trust_remote_code="remote_code" in model.allow, local_files_only=True
+    )
 
 
 def tokenizer_agreement(folder: Path, model: Model, inputs: Sequence[Tensors]) -> float:
     """The share of validation texts that the folder's own tokenizer IR cuts as the original does.
 
-    Texts that were cut at max_length are left out: the tokenizer IR cuts at the model's own limit.
+    Texts that were cut at max_length are left out: the tokenizer IR cuts nothing, its user does.
     """
     import openvino as ov
 
