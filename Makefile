@@ -30,8 +30,8 @@ format: .venv/built
 # asks for, is built for CUDA on the public registry and breaks beside a CPU torch.
 .venv/built: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv || { echo "need $(PYTHON) with its venv module (Debian: python3-venv)" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Regenerates the lock: the newest versions that pyproject.toml admits. torch is written without

@@ -74,7 +74,7 @@ def pull(
         _kept_on_failure(partial, store),
         atomic.building(partial, out.name, wait_s=0) as scratch,
         Blocks(cid, sources, store, Deadline(deadline_s), budget=budget, notify=notify) as blocks,
-        _counted(cid, blocks.read) as read,
+        _counted(cid, blocks.read, out.name) as read,
     ):
         unixfs.export(cid, read, scratch / "built", budget)
         atomic.publish(scratch / "built", out, replace=False)
@@ -120,9 +120,9 @@ def _clear(partial: Path) -> None:
 
 
 @contextmanager
-def _counted(root: Cid, read: GetBlock) -> Iterator[GetBlock]:
+def _counted(root: Cid, read: GetBlock, label: str) -> Iterator[GetBlock]:
     """The same blocks, with a bar that counts their bytes."""
-    with progress.bar(None, str(root), "B") as bar:
+    with progress.bar(None, label, "B") as bar:
 
         def read_and_count(cid: Cid) -> bytes:
             block = read(cid)

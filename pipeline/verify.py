@@ -26,8 +26,8 @@ class Found(NamedTuple):
     artifact: Artifact | None
 
 
-class Verified(Record):
-    """A file or folder that is what its CID names."""
+class Identity(Record):
+    """What a file or folder is: its CID, and under which profile."""
 
     path: str
     cid: str
@@ -36,7 +36,7 @@ class Verified(Record):
     size_bytes: int
 
     @classmethod
-    def of(cls, path: Path, cid: Cid, dag: Dag) -> "Verified":
+    def of(cls, path: Path, cid: Cid, dag: Dag) -> "Identity":
         """What a DAG says of the path that it was computed from."""
         return cls(
             path=str(path),
@@ -66,7 +66,7 @@ def find(target: str, layout: Layout) -> Found:
     return Found(folder, artifact)
 
 
-def verify(found: Found, cid: Cid | None, progress: Progress | None = None) -> Verified:
+def verify(found: Found, cid: Cid | None, progress: Progress | None = None) -> Identity:
     """Compute the CID and compare it with the one given, or the one recorded.
 
     Raises:
@@ -85,7 +85,7 @@ def verify(found: Found, cid: Cid | None, progress: Progress | None = None) -> V
         if artifact and Cid.parse(artifact.cid) == cid:
             manifest.check(path, artifact.files)
         raise
-    return Verified.of(path, cid, dag)
+    return Identity.of(path, cid, dag)
 
 
 def matching(path: Path, cid: Cid, progress: Progress | None = None) -> Dag:

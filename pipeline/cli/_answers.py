@@ -39,7 +39,7 @@ def answers(function: Callable[P, Answer]) -> Callable[..., None]:
     return run
 
 
-class Checked(click.ParamType[Any]):
+class Checked(click.ParamType):  # type: ignore[type-arg]  # not generic in 8.1
     """An argument that a function of the library reads; what that refuses is wrong usage."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:

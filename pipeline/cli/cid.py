@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def command(path: Path, profile: "Profile") -> Answer:
     """Print the CID of the file or folder PATH."""
     from pipeline import unixfs
-    from pipeline.verify import Verified
+    from pipeline.verify import Identity
 
     with hashing(path) as progress:
         dag = unixfs.import_path(path, profile, progress)
-    return Answer(Verified.of(path, dag.root, dag).to_dict(), str(dag.root))
+    return Answer(Identity.of(path, dag.root, dag).to_dict(), str(dag.root))

@@ -25,5 +25,5 @@ def command(target: str, cid: "Cid | None") -> Answer:
 
     found = find(target, Layout())
     with hashing(found.path) as progress:
-        verified = verify(found, cid, progress)
-    return Answer(verified.to_dict(), f"{verified.path} is {verified.cid} under {verified.profile}")
+        identity = verify(found, cid, progress)
+    return Answer(identity.to_dict(), f"{identity.path} is {identity.cid} under {identity.profile}")
