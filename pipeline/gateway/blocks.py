@@ -157,6 +157,8 @@ class Blocks:
 
     def _failed(self, remote: Remote, failure: PipelineError) -> None:
         server, reason = str(remote.server), str(failure)
+        if server in self._reasons and time.monotonic() >= self._deadline.ends:
+            return  # cut short by the deadline; what the server did before says more
         if remote.server.url not in reason:
             reason = f"{server}: {reason}"
         if reason != self._reasons.get(server):
