@@ -3,7 +3,7 @@
 It lists the cells of params.yaml, not what lies on disk: outputs of removed cells stay there.
 """
 
-from pipeline import atomic, package
+from pipeline import atomic, ir, package
 from pipeline.errors import RefusedError
 from pipeline.evidence import Accuracy, Benchmark
 from pipeline.gate import Verdict
@@ -65,7 +65,9 @@ def catalog(params: Params, layout: Layout) -> Catalog:
                 cid=packaged.cid,
                 profile=packaged.profile,
                 size_bytes=packaged.size_bytes,
-                weights_bytes=sum(f.size_bytes for f in packaged.files if _is_weights(f.path)),
+                weights_bytes=sum(
+                    f.size_bytes for f in packaged.files if f.path == f"{ir.MODEL}.bin"
+                ),
                 provenance=packaged.provenance,
                 accuracy=accuracy,
                 benchmarks=tuple(
@@ -87,7 +89,3 @@ def release(listed: Catalog) -> None:
     if listed.refusals:
         reasons = " | ".join(str(refusal) for refusal in listed.refusals)
         raise RefusedError(f"refused {len(listed.refusals)}: {reasons}")
-
-
-def _is_weights(path: str) -> bool:
-    return path == "openvino_model.bin"
