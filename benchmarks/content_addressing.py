@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from node import npm  # noqa: E402
 
-from pipeline import car, unixfs  # noqa: E402
+from pipeline.ipfs import car, unixfs  # noqa: E402
 
 MB = 1_000_000
 

@@ -17,7 +17,7 @@
         TransferError           a server cannot be reached, is too slow, or sends too much
         PinError                a pinning target refused, failed or lied
 
-The library raises these; only :func:`pipeline.terminal.command` turns them into exit codes.
+The library raises these; only :func:`pipeline.host.terminal.command` turns them into exit codes.
 """
 
 

@@ -23,8 +23,12 @@ FAMILIES = {
 
 def names(family: str) -> list[str]:
     """The file names, without ending, of a family's members, sorted; nothing is imported."""
-    folder = Path(__file__).parent / FAMILIES[family]
-    return sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    return sorted(path.stem for path in members(FAMILIES[family]))
+
+
+def members(folder: str) -> list[Path]:
+    """The files of the members that lie in a family's folder; shared ones start with `_`."""
+    return list((Path(__file__).parent / folder).glob("[a-z]*.py"))
 
 
 def load(family: str, name: str) -> ModuleType:

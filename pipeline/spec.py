@@ -1,7 +1,6 @@
 """params.yaml: which models, at which precisions, judged how, on which devices.
 
-Reading it checks everything that can be known before anything runs: keys, types, names, that
-every member of an open family exists, and that it knows the options it is given.
+Reading it checks keys and types; what its names mean is checked by `pipeline.check`.
 """
 
 import re
@@ -11,12 +10,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, JsonValue
 
-from pipeline import kinds
 from pipeline.errors import SpecError
 from pipeline.gate import Bound
 from pipeline.record import Record
 
-DEVICES = ("CPU", "GPU", "NPU", "AUTO")
 Entry = TypeVar("Entry")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -102,7 +99,7 @@ class BenchmarkSpec(Record):
 
 
 class Params(Record):
-    """The whole of params.yaml, checked."""
+    """The whole of params.yaml."""
 
     models: dict[str, Model]
     precisions: dict[str, dict[str, JsonValue]]
@@ -154,8 +151,8 @@ class Params(Record):
         return [(variant, device) for variant in self.variants for device in self.devices]
 
 
-def load(path: Path) -> Params:
-    """The checked contents of a params.yaml.
+def read(path: Path) -> Params:
+    """The contents of a params.yaml, of the right keys and types.
 
     Raises:
         SpecError: one line per problem, each with the key, the value and what would be right.
@@ -164,11 +161,7 @@ def load(path: Path) -> Params:
     for section in ("models", "variants"):
         fields[section] = _with_names(fields.get(section), section)
     fields["pins"] = _targets(fields.get("pins"))
-    params = Params.from_dict(fields, error=SpecError)
-    problems = [line for line in _problems(params) if line]
-    if problems:
-        raise SpecError("\n".join(problems))
-    return params
+    return Params.from_dict(fields, error=SpecError)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -211,101 +204,6 @@ def _targets(section: object) -> dict[str, Any]:
         own = {name: entry.pop(name) for name in ("name", "target") if name in entry}
         targets[key] = {**own, "options": entry}
     return targets
-
-
-def _problems(params: Params) -> list[str]:
-    """What pydantic cannot see: that names mean something."""
-    lines = []
-    for name in params.precisions:
-        lines.append(_said(kinds.load, "precision", name, where="precisions"))
-    for model in params.models.values():
-        where = f"models.{model.name}"
-        lines.append(_said(kinds.load, "format", model.format, where=f"{where}.format"))
-        lines.append(_said(_check_source, model, where=f"{where}.source"))
-        lines.append(_said(_check_task, model, where=f"{where}.task"))
-    for target in params.pins.values():
-        lines.append(_said(_check_target, target, where=f"pins.{target.name}"))
-    if any(lines):
-        return lines
-    for variant in params.variants.values():
-        lines.extend(_variant_problems(params, variant))
-    for key, device in [
-        *(("devices", d) for d in params.devices),
-        ("validate.device", params.validation.device),
-    ]:
-        if device not in DEVICES:
-            lines.append(f"{key}: device {device!r}: have {list(DEVICES)}")
-    if len(set(params.devices)) < len(params.devices):
-        lines.append(f"devices: {list(params.devices)}: want each device once")
-    return lines
-
-
-def _variant_problems(params: Params, variant: Variant) -> list[str]:
-    where = f"variants.{variant.name}"
-    lines = []
-    if variant.model not in params.models:
-        lines.append(f"{where}.model: {variant.model!r}: have {sorted(params.models)}")
-    if variant.precision not in params.precisions:
-        lines.append(f"{where}.precision: {variant.precision!r}: have {sorted(params.precisions)}")
-        return lines
-    lines.append(_misnamed(variant))
-    lines.append(_said(params.gate, variant, where=""))
-    lines.append(_said(_check_options, params, variant, where=""))
-    return lines
-
-
-def _misnamed(variant: Variant) -> str:
-    """A variant's name may carry a precision only if it is the variant's own."""
-    for precision in sorted(kinds.names("precision"), key=len, reverse=True):
-        if re.search(rf"(^|[-_]){precision}($|[-_])", variant.name):
-            if precision == variant.precision:
-                return ""
-            return (
-                f"variants.{variant.name}.precision: {variant.precision!r}: the name says "
-                f"{precision}; rename the variant or give it that precision"
-            )
-    return ""
-
-
-def _check_source(model: Model) -> None:
-    if not model.source_location:
-        raise SpecError(f"{model.source!r}: want KIND:LOCATION, as package:NAME/FOLDER")
-    source = kinds.load("source", model.source_kind)
-    source.check(model.source_location)
-    if model.allow and not source.PINNED:
-        raise SpecError(
-            f"{model.source!r}: allow {list(model.allow)} wants a source that a hash pins: "
-            "hf:OWNER/NAME@COMMIT or ipfs:CID"
-        )
-
-
-def _check_task(model: Model) -> None:
-    task = kinds.load("task", model.task)
-    task.Options.from_dict(model.options, f"models.{model.name}.options", SpecError)
-
-
-def _check_target(target: Target) -> None:
-    kinds.load("target", target.kind).Options.from_dict(
-        target.options, f"pins.{target.name}", SpecError
-    )
-
-
-def _check_options(params: Params, variant: Variant) -> None:
-    precision = kinds.load("precision", variant.precision)
-    recipe = f"precisions.{variant.precision}"
-    precision.Options.from_dict(params.precisions[variant.precision], recipe, SpecError)
-    precision.Options.from_dict(
-        params.options(variant), f"variants.{variant.name}.quantize", SpecError
-    )
-
-
-def _said(check: Any, *args: object, where: str) -> str:
-    """The message of the SpecError that a check raises, or nothing."""
-    try:
-        check(*args)
-    except SpecError as e:
-        return f"{where}: {e}" if where and not str(e).startswith(where) else str(e)
-    return ""
 
 
 def _get(section: dict[str, Entry], name: str, noun: str) -> Entry:

@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
@@ -11,11 +11,12 @@ from pipeline.terminal import stage
 @stage
 def main(variant: str, device: str) -> None:
     """Measure VARIANT on DEVICE against the original model, in turns."""
-    from pipeline import benchmark, spec
+    from pipeline import check
     from pipeline.layout import Layout
+    from pipeline.steps import benchmark
 
     layout = Layout()
-    params = spec.load(layout.params)
+    params = check.load(layout.params)
     benchmark.benchmark(params, params.variant(variant), device, layout)
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
@@ -10,11 +10,12 @@ from pipeline.terminal import stage
 @stage
 def main(model: str) -> None:
     """Make the inputs that quantization of MODEL may look at."""
-    from pipeline import calibration, spec
+    from pipeline import check
     from pipeline.layout import Layout
+    from pipeline.steps import calibration
 
     layout = Layout()
-    calibration.calibration(spec.load(layout.params).model(model), layout)
+    calibration.calibration(check.load(layout.params).model(model), layout)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,19 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
 @stage
 def main() -> None:
     """Write the catalog, DVC's metrics and plots, and the table."""
-    from pipeline import catalog, report, spec
+    from pipeline import check, report
     from pipeline.layout import Layout
+    from pipeline.steps import catalog
 
     layout = Layout()
-    report.report(catalog.catalog(spec.load(layout.params), layout), layout)
+    report.report(catalog.catalog(check.load(layout.params), layout), layout)
 
 
 if __name__ == "__main__":

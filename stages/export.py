@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
@@ -10,11 +10,12 @@ from pipeline.terminal import stage
 @stage
 def main(model: str) -> None:
     """Export MODEL to OpenVINO IR at its own dtype."""
-    from pipeline import export, spec
+    from pipeline import check
     from pipeline.layout import Layout
+    from pipeline.steps import export
 
     layout = Layout()
-    export.export(spec.load(layout.params).model(model), layout)
+    export.export(check.load(layout.params).model(model), layout)
 
 
 if __name__ == "__main__":

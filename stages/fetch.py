@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
@@ -10,11 +10,12 @@ from pipeline.terminal import stage
 @stage
 def main(model: str) -> None:
     """Fetch the files of MODEL's pinned revision."""
-    from pipeline import fetch, spec
+    from pipeline import check
     from pipeline.layout import Layout
+    from pipeline.steps import fetch
 
     layout = Layout()
-    fetch.fetch(spec.load(layout.params).model(model), layout)
+    fetch.fetch(check.load(layout.params).model(model), layout)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,19 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
 @stage
 def main() -> None:
     """Write what of this machine decides bytes and measurements."""
-    from pipeline import machine, spec
+    from pipeline import check
     from pipeline.layout import Layout
+    from pipeline.steps import machine
 
     layout = Layout()
-    machine.machine(spec.load(layout.params), layout)
+    machine.machine(check.load(layout.params), layout)
 
 
 if __name__ == "__main__":

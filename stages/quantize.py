@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
@@ -10,11 +10,12 @@ from pipeline.terminal import stage
 @stage
 def main(variant: str) -> None:
     """Write VARIANT: its model at its precision."""
-    from pipeline import quantize, spec
+    from pipeline import check
     from pipeline.layout import Layout
+    from pipeline.steps import quantize
 
     layout = Layout()
-    params = spec.load(layout.params)
+    params = check.load(layout.params)
     quantize.quantize(params, params.variant(variant), layout)
 
 

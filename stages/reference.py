@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
@@ -10,11 +10,12 @@ from pipeline.terminal import stage
 @stage
 def main(model: str) -> None:
     """Run the original MODEL over its validation inputs."""
-    from pipeline import reference, spec
+    from pipeline import check
     from pipeline.layout import Layout
+    from pipeline.steps import reference
 
     layout = Layout()
-    reference.reference(spec.load(layout.params).model(model), layout)
+    reference.reference(check.load(layout.params).model(model), layout)
 
 
 if __name__ == "__main__":

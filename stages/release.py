@@ -2,16 +2,17 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
 @stage
 def main() -> None:
     """Exit with 1, after showing the catalog, and name every refusal in it."""
-    from pipeline.catalog import Catalog, release
     from pipeline.layout import Layout
-    from pipeline.report import table
+    from pipeline.report.table import table
+    from pipeline.steps.catalog import Catalog
+    from pipeline.steps.release import release
 
     listed = Catalog.read(Layout().catalog)
     if listed.refusals:

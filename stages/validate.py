@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.terminal import stage
+from pipeline.host.terminal import stage
 
 
 @click.command()
@@ -10,11 +10,12 @@ from pipeline.terminal import stage
 @stage
 def main(variant: str) -> None:
     """Measure VARIANT against the original model."""
-    from pipeline import spec, validate
+    from pipeline import check
     from pipeline.layout import Layout
+    from pipeline.steps import validate
 
     layout = Layout()
-    params = spec.load(layout.params)
+    params = check.load(layout.params)
     validate.validate(params, params.variant(variant), layout)
 
 

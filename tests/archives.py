@@ -4,10 +4,10 @@ import io
 from collections.abc import Iterable
 from hashlib import shake_256
 
-from pipeline import car
-from pipeline.car.header import encode_header
-from pipeline.cid import Cid, varint
-from pipeline.unixfs import Dag
+from pipeline.ipfs import car
+from pipeline.ipfs.car.header import encode_header
+from pipeline.ipfs.cid import Cid, varint
+from pipeline.ipfs.unixfs import Dag
 
 
 def content_of(seed: object, size: int) -> bytes:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import conftest
 
-from pipeline import unixfs
-from pipeline.catalog import Catalog, Entry, Refusal
 from pipeline.evidence import Accuracy
-from pipeline.fetch import SourceLock
 from pipeline.gate import Bound, Verdict
+from pipeline.ipfs import unixfs
+from pipeline.ipfs.unixfs import Dag
 from pipeline.layout import Layout
-from pipeline.package import Provenance
-from pipeline.unixfs import Dag
+from pipeline.steps.catalog import Catalog, Entry, Refusal
+from pipeline.steps.fetch import SourceLock
+from pipeline.steps.package import Provenance
 
 PARAMS = conftest.PARAMS.partition("pins:")[0]  # the targets are the test's own
 FILES = {

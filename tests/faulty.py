@@ -25,8 +25,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from multiformats import multibase
 
-from pipeline import car
-from pipeline.cid import RAW, Cid
+from pipeline.ipfs import car
+from pipeline.ipfs.cid import RAW, Cid
 
 OTHER = str(Cid(1, RAW, sha256(b"other").digest()))
 REFUSALS = 3

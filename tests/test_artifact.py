@@ -14,9 +14,11 @@ import openvino as ov
 import pytest
 from conftest import make_project
 
-from pipeline import ir, kinds, manifest, unixfs
+from pipeline import kinds, manifest
 from pipeline.errors import PrecisionError
-from pipeline.package import Artifact
+from pipeline.ipfs import unixfs
+from pipeline.networks import ir
+from pipeline.steps.package import Artifact
 
 TEXTS = ["A short sentence.", "The committee adjourned without a vote on the second motion."]
 VARIANTS = ["tiny-fp32", "tiny-fp16", "tiny-int8"]

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from node import npm
 
-from pipeline import car, dagpb, unixfs
-from pipeline.cid import DAG_PB, RAW, Cid, varint
 from pipeline.errors import BudgetError, ContentError, IntegrityError, MissingBlockError
-from pipeline.unixfs import PROFILES, Budget, Dag, Profile
+from pipeline.ipfs import car, dagpb, unixfs
+from pipeline.ipfs.cid import DAG_PB, RAW, Cid, varint
+from pipeline.ipfs.unixfs import PROFILES, Budget, Dag, Profile
 
 REPOSITORY = Path(__file__).parent.parent
 CARS = Path(__file__).parent / "data" / "ipfs" / "car"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cid import DAG_PB, RAW, Cid, read_varint, varint
 from pipeline.errors import ContentError, IntegrityError
+from pipeline.ipfs.cid import DAG_PB, RAW, Cid, read_varint, varint
 
 EMPTY_RAW = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 EMPTY_FOLDER_V0 = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"

@@ -13,13 +13,14 @@ from archives import blocks_of, car_of, car_with, content_of
 from click.testing import CliRunner, Result
 from conftest import ROOT
 
-from pipeline import cli, manifest, unixfs
-from pipeline.cid import DAG_PB, Cid
-from pipeline.fetch import SourceLock
+from pipeline import cli, manifest
 from pipeline.gate import Bound, Verdict
+from pipeline.ipfs import unixfs
+from pipeline.ipfs.cid import DAG_PB, Cid
+from pipeline.ipfs.unixfs import Dag
 from pipeline.layout import Layout
-from pipeline.package import ARTIFACT, REFUSED, Artifact, Provenance
-from pipeline.unixfs import Dag
+from pipeline.steps.fetch import SourceLock
+from pipeline.steps.package import ARTIFACT, REFUSED, Artifact, Provenance
 
 VARIANT, WORSE = "tiny-fp32", "tiny-int8"
 
@@ -328,7 +329,10 @@ def test_everything_works_in_the_plain_install(layout: Layout) -> None:
 
 def test_verify_and_pull_import_nothing_that_only_unix_has() -> None:
     program = REFUSE.format(refused=("fcntl", "resource", "pwd", "grp", "termios"))
-    program += "import pipeline.pull, pipeline.verify, pipeline.gateway, pipeline.sources.ipfs"
+    program += (
+        "import pipeline.ipfs.pull, pipeline.steps.verify, pipeline.ipfs.gateway\n"
+        "import pipeline.sources.ipfs"
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=ROOT

@@ -17,12 +17,13 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from pipeline import ir, kinds, spec
-from pipeline.fetch import SourceLock
+from pipeline import check, kinds
 from pipeline.gate import METRICS, Bound, Verdict
+from pipeline.ipfs.unixfs import DEFAULT_PROFILE
 from pipeline.manifest import FileEntry
-from pipeline.package import Artifact, Provenance
-from pipeline.unixfs import DEFAULT_PROFILE
+from pipeline.networks import ir
+from pipeline.steps.fetch import SourceLock
+from pipeline.steps.package import Artifact, Provenance
 
 DOCUMENTS = (
     "README.md",
@@ -30,7 +31,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
 )
-MARKS = {"", "dry-run", "params", "pins", "refused", "report", "soak", "variant"}
+MARKS = {"", "dry-run", "params", "pins", "refused", "report", "rooms", "soak", "variant"}
 LANGUAGES = {"sh", "console", "python", "yaml", "text"}
 _FENCE = re.compile(
     r"(?:^<!-- test: (?P<mark>[\w-]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -196,7 +197,7 @@ def test_variant_is_good_beside_the_others(block: Block, tmp_path: Path) -> None
     more = tmp_path / "params.yaml"
     more.write_text(params.replace("variants:\n", f"variants:\n{block.text}"))
 
-    added = spec.load(more).variants.keys() - spec.load(ROOT / "params.yaml").variants.keys()
+    added = check.load(more).variants.keys() - check.load(ROOT / "params.yaml").variants.keys()
 
     assert len(added) == 1
 
@@ -207,7 +208,7 @@ def test_pins_are_good_and_show_every_kind(block: Block, tmp_path: Path) -> None
     others = (ROOT / "params.yaml").read_text(encoding="utf-8").partition("pins:")[0]
     more.write_text(others + block.text)
 
-    shown = {target.kind.replace("-", "_") for target in spec.load(more).pins.values()}
+    shown = {target.kind.replace("-", "_") for target in check.load(more).pins.values()}
 
     assert sorted(shown) == kinds.names("target")
 
@@ -223,6 +224,15 @@ def test_another_implementation_computes_the_cid(block: Block, project: Path) ->
     assert done.returncode == 0, done.stdout
     assert artifact["cid"] in done.stdout.splitlines()
     assert len(block.output) == 1
+
+
+@pytest.mark.parametrize("block", blocks("text", mark="rooms"), ids=str)
+def test_rooms_are_those_of_the_library(block: Block) -> None:
+    folders = {path.parent.name for path in (ROOT / "pipeline").glob("*/__init__.py")}
+    vocabulary = {path.stem for path in (ROOT / "pipeline").glob("[a-z]*.py")}
+
+    assert set(re.findall(r"\b(\w+)/", block.text)) == folders | {"pipeline"}
+    assert [name for name in vocabulary if not re.search(rf"\b{name}\b", block.text)] == []
 
 
 # What they name
@@ -255,7 +265,7 @@ def test_readme_lists_the_members_of_every_family() -> None:
 def test_readme_names_every_metric_and_device() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert [name for name in (*METRICS, *spec.DEVICES) if f"`{name}`" not in readme] == []
+    assert [name for name in (*METRICS, *check.DEVICES) if f"`{name}`" not in readme] == []
 
 
 def test_readme_gives_each_artifact_one_cid() -> None:

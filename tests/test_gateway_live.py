@@ -12,8 +12,9 @@ import pytest
 from archives import blocks_of, car_of, car_with, content_of
 from click.testing import CliRunner, Result
 
-from pipeline import cli, kinds, unixfs
-from pipeline.unixfs import PROFILES, Dag
+from pipeline import cli, kinds
+from pipeline.ipfs import unixfs
+from pipeline.ipfs.unixfs import PROFILES, Dag
 
 if TYPE_CHECKING:
     from servers import Node

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import make_project, repro
 
-from pipeline.catalog import Catalog
+from pipeline.steps.catalog import Catalog
 
 STAGES = [
     "machine",

@@ -11,13 +11,14 @@ import catalogued
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline import car, cli, http, unixfs
-from pipeline.cid import Cid
+from pipeline import cli, http
 from pipeline.errors import IntegrityError
 from pipeline.http import Deadline
+from pipeline.ipfs import car, unixfs
+from pipeline.ipfs.cid import Cid
+from pipeline.ipfs.unixfs import Dag
 from pipeline.layout import Layout
 from pipeline.pins import ReadBack, Receipt, Statement
-from pipeline.unixfs import Dag
 
 if TYPE_CHECKING:
     from servers import Node, Service

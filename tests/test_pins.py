@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 from faulty import CREATED, OTHER, Fault, Faulty
 
-from pipeline import car, cli, spec, unixfs
-from pipeline.cid import Cid
+from pipeline import check, cli
 from pipeline.errors import SpecError
+from pipeline.ipfs import car, unixfs
+from pipeline.ipfs.cid import Cid
 from pipeline.layout import Layout
 from pipeline.pins import ReadBack, Receipt, Statement
 
@@ -607,7 +608,7 @@ def test_a_mistake_in_pins_is_one_line_with_key_and_remedy(case: str, tmp_path: 
     path.write_text(f"{catalogued.PARAMS}pins:\n  {entry}\n")
 
     with pytest.raises(SpecError) as caught:
-        spec.load(path)
+        check.load(path)
 
     message = str(caught.value)
     assert "\n" not in message
@@ -629,7 +630,7 @@ def test_a_secret_in_a_url_is_refused_and_not_shown(url: str, tmp_path: Path) ->
     path.write_text(f"{catalogued.PARAMS}pins:\n  x: {{target: kubo, api: '{url}'}}\n")
 
     with pytest.raises(SpecError, match="pins.x: api: want a URL without") as caught:
-        spec.load(path)
+        check.load(path)
 
     assert "pa55word" not in str(caught.value)
 
@@ -639,4 +640,4 @@ def test_pins_may_be_left_out(section: str, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(catalogued.PARAMS + section)
 
-    assert spec.load(path).pins == {}
+    assert check.load(path).pins == {}

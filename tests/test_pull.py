@@ -17,14 +17,15 @@ from archives import blocks_of, car_of, car_with, content_of
 from click.testing import CliRunner, Result
 from faulty import Fault, Faulty, Request
 
-from pipeline import cli, kinds, manifest, unixfs
-from pipeline.cid import RAW, Cid
+from pipeline import cli, kinds, manifest
 from pipeline.errors import SpecError, TransferError
-from pipeline.fetch import fetch
-from pipeline.gateway import remote
+from pipeline.ipfs import unixfs
+from pipeline.ipfs.cid import RAW, Cid
+from pipeline.ipfs.gateway import remote
+from pipeline.ipfs.unixfs import PROFILES, Dag
 from pipeline.layout import Layout
 from pipeline.spec import Model
-from pipeline.unixfs import PROFILES, Dag
+from pipeline.steps.fetch import fetch
 
 CARS = Path(__file__).parent / "data" / "ipfs" / "car"
 DEADLINE_S = 0.7

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from pipeline import manifest
 from pipeline.errors import IntegrityError, PipelineError, SandboxError, SourceError, SpecError
-from pipeline.fetch import SourceLock, fetch, is_plain, wanted_by
+from pipeline.host.sandbox import Limits
 from pipeline.layout import Layout
-from pipeline.sandbox import Limits
 from pipeline.sources import Origin, file, hf, package
 from pipeline.spec import Model
+from pipeline.steps.fetch import SourceLock, fetch, is_plain, wanted_by
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONFIG, WEIGHTS = b'{"model_type": "bert"}', bytes(range(256)) * 40

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from pipeline import cli, spec
+from pipeline import check, cli
 from pipeline.errors import SpecError
 from pipeline.layout import Layout
 
@@ -24,14 +24,14 @@ def problem(fields: dict[str, Any], folder: Path) -> str:
     path = folder / "params.yaml"
     YAML(typ="safe").dump(fields, path)
     with pytest.raises(SpecError) as caught:
-        spec.load(path)
+        check.load(path)
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
 def test_the_default_params_are_right() -> None:
-    params = spec.load(Layout(ROOT).params)
+    params = check.load(Layout(ROOT).params)
 
     assert len(params.cells) == len(params.variants) * len(params.devices)
 
@@ -130,7 +130,7 @@ def test_a_role_name_may_have_any_precision(fields: dict[str, Any], tmp_path: Pa
     }  # fmt: skip
     YAML(typ="safe").dump(fields, tmp_path / "params.yaml")
 
-    params = spec.load(tmp_path / "params.yaml")
+    params = check.load(tmp_path / "params.yaml")
 
     assert params.variant("minilm-edge").precision == "fp16"
 
@@ -139,7 +139,7 @@ def test_a_variants_options_go_before_its_recipes(fields: dict[str, Any], tmp_pa
     fields["variants"]["minilm-int8"]["quantize"] = {"subset_size": 7}
     YAML(typ="safe").dump(fields, tmp_path / "params.yaml")
 
-    params = spec.load(tmp_path / "params.yaml")
+    params = check.load(tmp_path / "params.yaml")
 
     assert params.options(params.variant("minilm-int8"))["subset_size"] == 7
     assert params.options(params.variant("minilm-int8"))["preset"] == "mixed"
@@ -151,7 +151,7 @@ def test_what_is_no_params_yaml_is_one_line(text: str, tmp_path: Path) -> None:
     path.write_text(text)
 
     with pytest.raises(SpecError) as caught:
-        spec.load(path)
+        check.load(path)
 
     assert "\n" not in str(caught.value)
 

@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from node import npm
 
-from pipeline import dagpb, unixfs
-from pipeline.cid import DAG_PB, RAW, Cid
-from pipeline.dagpb import Kind, Link
 from pipeline.errors import ContentError, IntegrityError, MissingBlockError
-from pipeline.unixfs import PROFILES, Budget, Profile
-from pipeline.unixfs.hamt import murmur3_x64_64
+from pipeline.ipfs import dagpb, unixfs
+from pipeline.ipfs.cid import DAG_PB, RAW, Cid
+from pipeline.ipfs.dagpb import Kind, Link
+from pipeline.ipfs.unixfs import PROFILES, Budget, Profile
+from pipeline.ipfs.unixfs.hamt import murmur3_x64_64
 
 DATA = Path(__file__).parent / "data" / "ipfs"
 ROOT = Path(__file__).parent.parent

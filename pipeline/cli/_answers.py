@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, ParamSpec
 import click
 
 from pipeline.errors import PipelineError
-from pipeline.terminal import failing
+from pipeline.host.terminal import failing
 
 P = ParamSpec("P")
 
@@ -55,13 +55,13 @@ class Checked(click.ParamType):  # type: ignore[type-arg]  # not generic in 8.1
 
 
 def _cid(text: str) -> Any:
-    from pipeline.cid import Cid
+    from pipeline.ipfs.cid import Cid
 
     return Cid.parse(text)
 
 
 def _profile(text: str) -> Any:
-    from pipeline.unixfs.profile import find_profile
+    from pipeline.ipfs.unixfs.profile import find_profile
 
     return find_profile(text)
 
@@ -79,8 +79,8 @@ profile_option = click.option(
 @contextmanager
 def hashing(path: Path) -> Iterator[Callable[[int], None]]:
     """A bar over the bytes of a file or folder; it is told how many were read."""
-    from pipeline import progress
-    from pipeline.unixfs.files import scan
+    from pipeline.host import progress
+    from pipeline.ipfs.unixfs.files import scan
 
     with progress.bar(sum(file.size_bytes for file in scan(path)[1]), str(path), "B") as bar:
 

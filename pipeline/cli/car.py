@@ -8,7 +8,7 @@ import click
 from pipeline.cli._answers import Answer, answers, hashing, profile_option
 
 if TYPE_CHECKING:
-    from pipeline.unixfs import Profile
+    from pipeline.ipfs.unixfs import Profile
 
 
 @click.command("car")
@@ -21,9 +21,10 @@ def command(target: str, output: Path, profile: "Profile") -> Answer:
 
     The same content gives the same FILE, byte for byte. FILE must not exist yet.
     """
-    from pipeline import car, progress, unixfs
+    from pipeline.host import progress
+    from pipeline.ipfs import car, unixfs
     from pipeline.layout import Layout
-    from pipeline.verify import find
+    from pipeline.steps.verify import find
 
     path = find(target, Layout()).path
     with unixfs.whole(output) as built:

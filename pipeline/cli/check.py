@@ -2,17 +2,17 @@
 
 import click
 
-from pipeline.terminal import command as fails_in_one_line
+from pipeline.host.terminal import command as fails_in_one_line
 
 
 @click.command("check")
 @fails_in_one_line
 def command() -> None:
     """Check params.yaml without running anything."""
-    from pipeline import spec
+    from pipeline import check
     from pipeline.layout import Layout
 
-    params = spec.load(Layout().params)
+    params = check.load(Layout().params)
     click.echo(
         f"params.yaml: {len(params.models)} models, {len(params.variants)} variants, "
         f"{len(params.devices)} devices, {len(params.cells)} benchmarks"

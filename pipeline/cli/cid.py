@@ -8,7 +8,7 @@ import click
 from pipeline.cli._answers import Answer, answers, hashing, profile_option
 
 if TYPE_CHECKING:
-    from pipeline.unixfs import Profile
+    from pipeline.ipfs.unixfs import Profile
 
 
 @click.command("cid")
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @answers
 def command(path: Path, profile: "Profile") -> Answer:
     """Print the CID of the file or folder PATH."""
-    from pipeline import unixfs
-    from pipeline.verify import Identity
+    from pipeline.ipfs import unixfs
+    from pipeline.ipfs.identity import Identity
 
     with hashing(path) as progress:
         dag = unixfs.import_path(path, profile, progress)

@@ -12,9 +12,10 @@ from pipeline.cli._answers import Answer, answers
 @answers
 def command(car: Path) -> Answer:
     """List size, CID and path of every file in CAR, after checking all its blocks."""
-    from pipeline import progress, unixfs
-    from pipeline.car import CarFile
-    from pipeline.cid import Cid
+    from pipeline.host import progress
+    from pipeline.ipfs import unixfs
+    from pipeline.ipfs.car import CarFile
+    from pipeline.ipfs.cid import Cid
 
     with car.open("rb") as file, progress.bar(car.stat().st_size, str(car), "B") as bar:
         archive = CarFile(file)

@@ -15,13 +15,13 @@ def command(variants: tuple[str, ...], name: str) -> Answer:
     What proves it is kept in artifacts/receipts/. Pinning what is pinned already changes nothing,
     and after a failure the same command goes on.
     """
-    from pipeline import spec
-    from pipeline.catalog import Catalog
+    from pipeline import check
     from pipeline.layout import Layout
-    from pipeline.pin import chosen, pin
+    from pipeline.steps.catalog import Catalog
+    from pipeline.steps.pin import chosen, pin
 
     layout = Layout()
-    target = spec.load(layout.params).target(name)
+    target = check.load(layout.params).target(name)
     artifacts = chosen(variants, Catalog.read(layout.catalog))
     receipts = [pin(artifact, target, layout) for artifact in artifacts]
     fields = {"receipts": [receipt.to_dict() for receipt in receipts]}

@@ -8,12 +8,12 @@ import click
 from pipeline.cli._answers import CID, Answer, Checked, answers
 
 if TYPE_CHECKING:
-    from pipeline.cid import Cid
-    from pipeline.gateway import Source
+    from pipeline.ipfs.cid import Cid
+    from pipeline.ipfs.gateway import Source
 
 
 def _source(text: str) -> "Source":
-    from pipeline.gateway import find_source
+    from pipeline.ipfs.gateway import find_source
 
     return find_source(text)
 
@@ -49,8 +49,8 @@ def command(
 
     It appears whole or not at all. DIR must not exist yet, or already be what CID names.
     """
-    from pipeline.gateway import usual_sources
-    from pipeline.pull import pull
+    from pipeline.ipfs.gateway import usual_sources
+    from pipeline.ipfs.pull import pull
 
     pulled = pull(cid, output or Path(str(cid)), sources or usual_sources(), deadline_s=deadline_s)
     return Answer(pulled.to_dict(), f"{pulled.path} is {pulled.cid}")

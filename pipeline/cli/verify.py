@@ -7,7 +7,7 @@ import click
 from pipeline.cli._answers import CID, Answer, answers, hashing
 
 if TYPE_CHECKING:
-    from pipeline.cid import Cid
+    from pipeline.ipfs.cid import Cid
 
 
 @click.command("verify")
@@ -21,7 +21,7 @@ def command(target: str, cid: "Cid | None") -> Answer:
     names the first file that differs.
     """
     from pipeline.layout import Layout
-    from pipeline.verify import find, verify
+    from pipeline.steps.verify import find, verify
 
     found = find(target, Layout())
     with hashing(found.path) as progress:

@@ -12,8 +12,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pipeline import ir, kinds
+from pipeline import kinds
 from pipeline.errors import ExportError
+from pipeline.networks import ir
 from pipeline.spec import Model
 
 TOOLCHAIN = (

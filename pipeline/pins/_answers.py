@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.cid import Cid
 from pipeline.errors import ContentError, PinError
+from pipeline.ipfs.cid import Cid
 
 MAX_BYTES = 1 << 20  # of an answer that is no block
 

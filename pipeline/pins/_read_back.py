@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from pipeline import progress
 from pipeline.errors import IntegrityError, PinError
+from pipeline.host import progress
+from pipeline.ipfs.unixfs import Block, Dag
 from pipeline.pins import ReadBack
-from pipeline.unixfs import Block, Dag
 
 
 def read_back(dag: Dag, get: Callable[[Block], bytes], location: str) -> ReadBack:

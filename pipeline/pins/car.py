@@ -7,13 +7,14 @@ left alone.
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline import atomic, car
 from pipeline.errors import PinError, PipelineError
+from pipeline.host import atomic
+from pipeline.ipfs import car
+from pipeline.ipfs.unixfs import Dag
 from pipeline.layout import Layout
 from pipeline.pins import ReadBack
 from pipeline.pins._read_back import read_back
 from pipeline.record import Record
-from pipeline.unixfs import Dag
 
 
 class Options(Record):

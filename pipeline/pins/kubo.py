@@ -13,17 +13,18 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from pipeline import car, progress
-from pipeline.backoff import Content, Reply, ask
-from pipeline.cid import Cid
 from pipeline.errors import PinError
+from pipeline.host import progress
 from pipeline.http import Connections, Deadline
+from pipeline.http.backoff import Content, Reply, ask
+from pipeline.ipfs import car
+from pipeline.ipfs.cid import Cid
+from pipeline.ipfs.unixfs import Block, Dag
 from pipeline.pins import ReadBack
 from pipeline.pins._answers import MAX_BYTES, Stated, names, quoted
 from pipeline.pins._options import DeadlineS, Endpoint
 from pipeline.pins._read_back import read_back
 from pipeline.record import Record
-from pipeline.unixfs import Block, Dag
 
 # Only what the node itself has counts, and it has it at once; js-ipfs would wait for ever.
 LOCAL = {"offline": "true", "timeout": "30s"}

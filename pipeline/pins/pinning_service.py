@@ -20,15 +20,15 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import Field, model_validator
 
-from pipeline.backoff import ask, slept, waits
-from pipeline.cid import Cid
 from pipeline.errors import PinError, SpecError, TransferError
 from pipeline.http import Connections, Deadline, is_loopback
+from pipeline.http.backoff import ask, slept, waits
+from pipeline.ipfs.cid import Cid
+from pipeline.ipfs.unixfs import Dag
 from pipeline.pins import Statement
 from pipeline.pins._answers import MAX_BYTES, Stated, names, quoted
 from pipeline.pins._options import DeadlineS, Endpoint
 from pipeline.record import Record
-from pipeline.unixfs import Dag
 
 _TOKEN = re.compile("[!-~]+")
 S = TypeVar("S", bound=Stated)

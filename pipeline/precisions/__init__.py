@@ -11,6 +11,6 @@ Each has
 
 from collections.abc import Callable, Sequence
 
-from pipeline.tasks import Tensors
+from pipeline.networks.tensors import Tensors
 
 Inputs = Callable[[], Sequence[Tensors]]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline import ir
+from pipeline.networks import ir
 from pipeline.precisions import Inputs
 from pipeline.record import Record
 

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pipeline import ir
 from pipeline.errors import PrecisionError
+from pipeline.host.progress import bar
+from pipeline.networks import ir
+from pipeline.networks.tensors import Tensors
 from pipeline.precisions import Inputs
-from pipeline.progress import bar
 from pipeline.record import Record
-from pipeline.tasks import Tensors
 
 TOOLCHAIN = ("nncf", "numpy", "openvino")
 

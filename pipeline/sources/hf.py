@@ -21,8 +21,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline import progress
 from pipeline.errors import IntegrityError, SourceError, SpecError
+from pipeline.host import progress
 from pipeline.sources import Origin
 from pipeline.sources._download import download
 

@@ -10,11 +10,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import progress, unixfs
-from pipeline.cid import Cid
 from pipeline.errors import ContentError, SpecError
-from pipeline.gateway import Blocks, Store, usual_sources
+from pipeline.host import progress
 from pipeline.http import Deadline
+from pipeline.ipfs import unixfs
+from pipeline.ipfs.cid import Cid
+from pipeline.ipfs.gateway import Blocks, Store, usual_sources
 from pipeline.layout import Layout
 from pipeline.sources import Origin
 

@@ -17,13 +17,3 @@ Each has
 
 Inputs and outputs are dicts of tensor name to NumPy array, batch 1, one dict per sample.
 """
-
-from collections.abc import Callable, Mapping
-
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[np.generic]
-Vector = npt.NDArray[np.float64]
-Tensors = Mapping[str, Array]
-Run = Callable[[Tensors], Tensors]

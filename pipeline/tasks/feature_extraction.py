@@ -14,9 +14,9 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import EvidenceError
+from pipeline.networks.tensors import Run, Tensors, Vector
 from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Run, Tensors, Vector
 
 FILES = (
     "config.json",
@@ -182,7 +182,7 @@ def tokenizer_agreement(folder: Path, model: Model, inputs: Sequence[Tensors]) -
     """
     import openvino as ov
 
-    from pipeline import ir
+    from pipeline.networks import ir
 
     tokenizer = ov.Core().compile_model(ir.read(folder, ir.TOKENIZER), "CPU")
     limit = Options.from_dict(model.options).max_length

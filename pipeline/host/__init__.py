@@ -1,0 +1,1 @@
+"""This machine: child processes, whole files or none, locks, instruction sets, the terminal."""

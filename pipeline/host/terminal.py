@@ -1,0 +1,62 @@
+"""Where errors become exit codes: 0 done, 1 refused or failed, 2 wrong usage (click's)."""
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec
+
+from pipeline.errors import PipelineError
+from pipeline.host.lifetime import die_with_parent
+
+P = ParamSpec("P")
+
+
+@contextmanager
+def failing(*, as_json: bool = False) -> Iterator[None]:
+    """What goes wrong in the block ends the process with one line and exit code 1.
+
+    With `as_json` the line is the key `error` of a JSON object on standard output. OVPIPE_DEBUG=1
+    shows the traceback instead.
+    """
+    try:
+        yield
+    except (PipelineError, OSError) as e:
+        if os.environ.get("OVPIPE_DEBUG") == "1":
+            raise
+        _say(str(e), f"error: {e}", as_json)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("interrupted", "interrupted", as_json)
+        sys.exit(130)
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """A command's body, whose errors end it as `failing` says."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with failing():
+            function(*args, **kwargs)
+
+    return run
+
+
+def stage(function: Callable[P, None]) -> Callable[P, None]:
+    """A command that DVC runs: it dies with DVC."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        die_with_parent()
+        command(function)(*args, **kwargs)
+
+    return run
+
+
+def _say(error: str, line: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error}, ensure_ascii=False))
+    else:
+        print(line, file=sys.stderr)

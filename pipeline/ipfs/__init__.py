@@ -1,0 +1,1 @@
+"""Content addressing: CIDs, UnixFS, CARs, gateways, pull. It knows nothing of models."""

@@ -1,0 +1,48 @@
+"""What a file or folder is: its CID, and whether that is the one it must be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.errors import IntegrityError
+from pipeline.ipfs import unixfs
+from pipeline.ipfs.cid import Cid
+from pipeline.ipfs.unixfs import PROFILES, Dag
+from pipeline.record import Record
+
+Progress = Callable[[int], None]
+
+
+class Identity(Record):
+    """What a file or folder is: its CID, and under which profile."""
+
+    path: str
+    cid: str
+    profile: str
+    files: int
+    size_bytes: int
+
+    @classmethod
+    def of(cls, path: Path, cid: Cid, dag: Dag) -> "Identity":
+        """What a DAG says of the path that it was computed from."""
+        return cls(
+            path=str(path),
+            cid=str(cid),
+            profile=dag.profile.name,
+            files=len(dag.files),
+            size_bytes=dag.size_bytes,
+        )
+
+
+def matching(path: Path, cid: Cid, progress: Progress | None = None) -> Dag:
+    """The DAG of a path under the profile that gives this CID, whichever that is.
+
+    Raises:
+        IntegrityError: none does.
+    """
+    computed = []
+    for profile in sorted(PROFILES.values(), key=lambda p: p.cid_version != cid.version):
+        dag = unixfs.import_path(path, profile, progress)
+        if (dag.root.codec, dag.root.digest) == (cid.codec, cid.digest):
+            return dag
+        computed.append(f"{dag.root} ({profile.name})")
+    raise IntegrityError(f"{path}: its CID is {', '.join(computed)}: want {cid}")

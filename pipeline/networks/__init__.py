@@ -1,0 +1,1 @@
+"""What knows a model: its IR, a session on a device, samples on disk, figures of its outputs."""

@@ -1,0 +1,103 @@
+"""Figures that compare two sets of outputs."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import EvidenceError
+from pipeline.evidence import Fidelity, TaskScore
+from pipeline.networks.tensors import Tensors, Vector
+
+RESAMPLES = 2000
+
+
+def fidelity(
+    expected: Sequence[Tensors],
+    measured: Sequence[Tensors],
+    expected_vectors: Sequence[Vector],
+    measured_vectors: Sequence[Vector],
+) -> Fidelity:
+    """How near outputs are to the expected ones, sample by sample.
+
+    Raises:
+        EvidenceError: an output has another shape than expected, or is not finite.
+    """
+    cosines = [cosine(a, b) for a, b in zip(expected_vectors, measured_vectors, strict=True)]
+    errors = [
+        max_abs_error(sample[name], other[name], name)
+        for sample, other in zip(expected, measured, strict=True)
+        for name in sample
+    ]
+    return Fidelity(
+        cosine_mean=float(np.mean(cosines)),
+        cosine_min=float(np.min(cosines)),
+        max_abs_error=float(np.max(errors)),
+        samples=len(cosines),
+    )
+
+
+def cosine(a: Vector, b: Vector) -> float:
+    """The cosine of the angle between two vectors, in [-1, 1]."""
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def max_abs_error(
+    expected: npt.NDArray[np.generic], measured: npt.NDArray[np.generic], name: str
+) -> float:
+    """The largest absolute difference of two arrays of one shape.
+
+    Raises:
+        EvidenceError: their shapes differ, or the measured one is not finite.
+    """
+    if expected.shape != measured.shape:
+        raise EvidenceError(f"output {name!r}: shape {measured.shape}: want {expected.shape}")
+    if not np.isfinite(measured).all():
+        raise EvidenceError(f"output {name!r}: holds NaN or infinity")
+    return float(np.max(np.abs(expected.astype(np.float64) - measured.astype(np.float64))))
+
+
+def task_score(
+    metric: str,
+    score: Callable[[Vector, Vector], float],
+    reference: Vector,
+    variant: Vector,
+    labels: Vector,
+) -> TaskScore:
+    """The task's metric for reference and variant, with the drop and its 95 % interval.
+
+    The interval is the paired percentile bootstrap over the labelled items, seeded, so that the
+    same predictions give the same interval. A resample in which the metric is not defined (all
+    labels alike) is left out.
+
+    Raises:
+        EvidenceError: the metric is not defined on the labelled data.
+    """
+    from scipy.stats import bootstrap
+
+    def drop(truth: Vector, a: Vector, b: Vector) -> float:
+        return score(a, truth) - score(b, truth)
+
+    whole = drop(labels, reference, variant)
+    if not np.isfinite(whole):
+        raise EvidenceError(f"{metric}: not defined on {len(labels)} labels: want more variety")
+    resampled = bootstrap(
+        (labels, reference, variant),
+        drop,
+        n_resamples=RESAMPLES,
+        paired=True,
+        vectorized=False,
+        method="percentile",
+        rng=0,
+    ).bootstrap_distribution
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
+    return TaskScore(
+        metric=metric,
+        reference=score(reference, labels),
+        variant=score(variant, labels),
+        drop=whole,
+        drop_low=float(low),
+        drop_high=float(high),
+        samples=len(labels),
+        resamples=RESAMPLES,
+    )

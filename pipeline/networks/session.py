@@ -1,0 +1,124 @@
+"""A session: an IR compiled on a device; what is validated and benchmarked is what is served."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.errors import DeviceError, EvidenceError
+from pipeline.networks import ir
+from pipeline.networks.tensors import Array, Tensors
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+Hint = Literal["LATENCY", "THROUGHPUT"]
+
+
+class Session:
+    """An IR on a device, ready to infer.
+
+    Args:
+        folder: the IR folder.
+        device: an OpenVINO device name, as `CPU` or `AUTO`.
+        execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
+        hint: what the device is tuned for.
+
+    Raises:
+        DeviceError: OpenVINO does not offer the device here, or cannot compile for it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "CPU",
+        *,
+        execution: str = "default",
+        hint: Hint = "LATENCY",
+    ) -> None:
+        self.compiled = compile_model(ir.read(folder), device, execution=execution, hint=hint)
+        self._request = self.compiled.create_infer_request()
+        self._inputs = {port.any_name for port in self.compiled.inputs}
+        self._outputs = [port.any_name for port in self.compiled.outputs]
+
+    def infer(self, inputs: Tensors) -> dict[str, Array]:
+        """The outputs by tensor name, copied out of the device's memory.
+
+        Raises:
+            EvidenceError: an input is missing or unknown.
+        """
+        if inputs.keys() != self._inputs:
+            raise EvidenceError(f"inputs {sorted(inputs)}: want {sorted(self._inputs)}")
+        self._request.infer(dict(inputs), share_inputs=True)
+        return {name: self._request.get_tensor(name).data.copy() for name in self._outputs}
+
+    @property
+    def execution_devices(self) -> tuple[str, ...]:
+        """The devices that really run it, as the runtime says."""
+        return execution_devices(self.compiled)
+
+    @property
+    def execution_precision(self) -> str:
+        """The floating-point precision that it really runs at, as the runtime says."""
+        return execution_precision(self.compiled)
+
+
+def compile_model(
+    model: "ov.Model",
+    device: str,
+    *,
+    execution: str = "default",
+    hint: Hint = "LATENCY",
+    properties: Mapping[str, object] | None = None,
+) -> "ov.CompiledModel":
+    """Compile a model for a device.
+
+    Raises:
+        DeviceError: OpenVINO does not offer the device here, or cannot compile for it.
+    """
+    import openvino as ov
+
+    config: dict[str, object] = {"PERFORMANCE_HINT": hint, **(properties or {})}
+    if execution != "default":
+        config["INFERENCE_PRECISION_HINT"] = execution
+    try:
+        return ov.Core().compile_model(model, device, config)
+    except RuntimeError as e:
+        raise DeviceError(f"device {device!r}: {reason(e)}") from e
+
+
+def execution_devices(compiled: "ov.CompiledModel") -> tuple[str, ...]:
+    """EXECUTION_DEVICES without the brackets that AUTO puts around its interim device."""
+    return tuple(str(name).strip("()") for name in compiled.get_property("EXECUTION_DEVICES"))
+
+
+def execution_precision(compiled: "ov.CompiledModel") -> str:
+    """The INFERENCE_PRECISION_HINT that is in force."""
+    hint = device_property(compiled, "INFERENCE_PRECISION_HINT")
+    return str(hint.to_string() if hasattr(hint, "to_string") else hint)
+
+
+def device_property(compiled: "ov.CompiledModel", name: str) -> Any:
+    """A property of the compiled model, or of the device that AUTO chose for it."""
+    try:
+        return compiled.get_property(name)
+    except RuntimeError:
+        chosen = compiled.get_property("DEVICE_PROPERTIES")
+        return chosen[execution_devices(compiled)[0]][name]
+
+
+def missing(device: str) -> str | None:
+    """Why a device cannot be used here, or None if it can."""
+    import openvino as ov
+
+    if device == "AUTO":
+        return None
+    have = ov.Core().available_devices
+    if any(name == device or name.startswith(f"{device}.") for name in have):
+        return None
+    return f"device {device!r} is not there: OpenVINO {ov.__version__} offers {have}"
+
+
+def reason(error: Exception) -> str:
+    """The last line of an OpenVINO message that says something: the first ones are C++ paths."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,165 @@
+"""benchmark: a variant on a device against PyTorch eager fp32, in turns in one run.
+
+Same inputs, same number of threads, a process each. The machine's speed drifts, so every round
+gives a ratio of its own and the median of those is the figure.
+"""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pipeline import kinds
+from pipeline.evidence import Benchmark, Comparison, Contender, Latency
+from pipeline.host import atomic, sandbox
+from pipeline.host.progress import track
+from pipeline.ipfs import unixfs
+from pipeline.layout import Layout
+from pipeline.networks import samples
+from pipeline.spec import BenchmarkSpec, Model, Params, Variant
+
+_CONTENDERS = "pipeline.steps._contenders"
+
+
+class Turns(Protocol):
+    """A contender in its child process."""
+
+    def call(self, method: str, *args: object) -> Any:
+        """The answer of the contender."""
+
+
+def benchmark(params: Params, variant: Variant, device: str, layout: Layout) -> Benchmark:
+    """Write artifacts/benchmark/<variant>-<device>.json; a device that is not there is said so."""
+    log = layout.log(f"benchmark-{variant.name}-{device}")
+    unavailable = sandbox.run("pipeline.networks.session:missing", device, log=log)
+    comparison = None
+    if unavailable is None:
+        with atomic.building(layout.work, f"benchmark/{variant.name}-{device}") as scratch:
+            comparison = _compare(params, variant, device, layout, scratch, log)
+    record = Benchmark(
+        variant=variant.name,
+        cid=str(unixfs.folder_cid(layout.ir(variant.name))),
+        device=device,
+        host_sha256=hashlib.sha256(layout.host.read_bytes()).hexdigest(),
+        unavailable=unavailable,
+        comparison=comparison,
+    )
+    atomic.write_text(record.json(), layout.benchmark(variant.name, device), layout.work)
+    return record
+
+
+def _compare(
+    params: Params, variant: Variant, device: str, layout: Layout, scratch: Path, log: Path
+) -> Comparison:
+    model, source = params.model(variant.model), layout.source(variant.model).resolve()
+    inputs = scratch / "inputs.npz"
+    shapes = sandbox.run(
+        "pipeline.steps.benchmark:make_inputs",
+        source,
+        model.to_dict(),
+        params.benchmark.length,
+        inputs,
+        log=log,
+    )
+    folder = layout.ir(variant.name).resolve()
+    with sandbox.Child(
+        "pipeline.steps._contenders:OpenVINO", folder, device, inputs, log=log
+    ) as ours:
+        threads = ours.call("ready")["threads"]
+        with sandbox.Child(
+            f"{_CONTENDERS}:PyTorch", source, model.to_dict(), inputs, threads, log=log
+        ) as theirs:
+            return compare(ours, theirs, params.benchmark, shapes)
+
+
+def make_inputs(
+    source: Path, fields: dict[str, object], length: int, out: Path
+) -> dict[str, list[int]]:
+    """In a child: write one input of that length; returns its shapes by tensor name."""
+    model = Model.from_dict(fields)
+    inputs = kinds.load("task", model.task).sized(model, source, length)
+    samples.save([inputs], out)
+    return {name: list(array.shape) for name, array in inputs.items()}
+
+
+def compare(
+    ours: Turns, theirs: Turns, spec: BenchmarkSpec, shapes: dict[str, list[int]]
+) -> Comparison:
+    """Let two contenders take turns; who goes first alternates."""
+    latencies: dict[Turns, list[list[float]]] = {ours: [], theirs: []}
+    throughputs: dict[Turns, list[float]] = {ours: [], theirs: []}
+    turn_s = spec.seconds / spec.rounds
+    cpu = _Cpu(ours, theirs)
+    for round_index in track(range(spec.rounds), spec.rounds, "benchmark"):
+        order = (ours, theirs) if round_index % 2 == 0 else (theirs, ours)
+        for contender in order:
+            latencies[contender].append(contender.call("latency", turn_s))
+        for contender in order:
+            throughputs[contender].append(contender.call("throughput", turn_s))
+    medians = {c: np.array([np.median(turn) for turn in latencies[c]]) for c in latencies}
+    rates = {c: np.array(throughputs[c]) for c in throughputs}
+    return Comparison(
+        variant=_figures(ours, latencies[ours], throughputs[ours]),
+        baseline=_figures(theirs, latencies[theirs], throughputs[theirs]),
+        latency_speedup=float(np.median(medians[theirs] / medians[ours])),
+        throughput_speedup=float(np.median(rates[ours] / rates[theirs])),
+        rounds=spec.rounds,
+        seconds_per_round=turn_s,
+        input_shapes={name: tuple(shape) for name, shape in shapes.items()},
+        others_cpu_share=cpu.others_share(),
+    )
+
+
+def _figures(contender: Turns, turns: list[list[float]], rates: list[float]) -> Contender:
+    requests = np.concatenate(turns)
+    ready = contender.call("ready")
+    return Contender(
+        name=ready["name"],
+        load_ms=ready["load_ms"],
+        compile_ms=ready["compile_ms"],
+        latency=Latency(
+            median_ms=float(np.median(requests)),
+            p90_ms=float(np.percentile(requests, 90)),
+            p99_ms=float(np.percentile(requests, 99)),
+            requests=len(requests),
+        ),
+        throughput_per_s=float(np.median(rates)),
+        peak_memory_bytes=contender.call("usage")["peak_memory_bytes"],
+        threads=ready["threads"],
+        streams=ready["streams"],
+        execution_devices=tuple(ready["execution_devices"]),
+        execution_precision=ready["execution_precision"],
+        latency_spread=_spread([float(np.median(turn)) for turn in turns]),
+        throughput_spread=_spread(rates),
+    )
+
+
+def _spread(figures: list[float]) -> float:
+    """The interquartile range over the median."""
+    low, middle, high = np.percentile(figures, [25, 50, 75])
+    return float((high - low) / middle)
+
+
+class _Cpu:
+    """The machine's CPU time from here on, and how much of it went to others than us."""
+
+    def __init__(self, *contenders: Turns) -> None:
+        self._contenders = contenders
+        self._since = self._seconds()
+
+    def others_share(self) -> float:
+        """The part of all CPU time since the start that was neither idle nor ours."""
+        total, busy, own = np.subtract(self._seconds(), self._since)
+        return float(max(busy - own, 0.0) / total)
+
+    def _seconds(self) -> tuple[float, float, float]:
+        """All CPU time, what of it was not idle, and our own (proc(5), /proc/stat)."""
+        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+        ticks = [int(field) for field in line.split()[1:9]]  # user to steal; guest is in user
+        total, idle = sum(ticks), ticks[3] + ticks[4]
+        own = time.process_time() + sum(c.call("usage")["cpu_s"] for c in self._contenders)
+        hertz = os.sysconf("SC_CLK_TCK")
+        return total / hertz, (total - idle) / hertz, own

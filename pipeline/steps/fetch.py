@@ -1,0 +1,101 @@
+"""fetch: the files of one pinned revision, and a lock of their sizes and hashes.
+
+A source kind copies what is wanted in a child process; here every name was checked before and
+every byte is hashed after, against what the origin said.
+"""
+
+import os
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from pipeline import kinds, manifest
+from pipeline.errors import IntegrityError, SourceError
+from pipeline.host import atomic, sandbox
+from pipeline.layout import Layout
+from pipeline.manifest import FileEntry
+from pipeline.record import Record
+from pipeline.sources import Origin
+from pipeline.spec import Model
+
+
+class SourceLock(Record):
+    """What a source folder holds, exactly, and where it came from."""
+
+    source: str
+    revision: str
+    license: str | None
+    files: tuple[FileEntry, ...]
+
+
+def fetch(model: Model, layout: Layout, *, limits: sandbox.Limits | None = None) -> SourceLock:
+    """Fill artifacts/source/<model> and write its lock.
+
+    Raises:
+        SourceError: the origin does not have it, or not enough of it.
+        IntegrityError: what arrived is not what the origin said.
+        SandboxError: the origin keeps its fetcher busy beyond the limits.
+    """
+    with atomic.building(layout.work, f"source/{model.name}") as scratch:
+        files = scratch / "files"
+        answer = sandbox.run(
+            "pipeline.steps.fetch:collect",
+            model.to_dict(),
+            files,
+            log=layout.log(f"fetch-{model.name}"),
+            limits=limits,
+            env={"HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "0")},
+            secrets=True,
+        )
+        lock = _lock(model, files, Origin.from_dict(answer, model.source, SourceError))
+        written = scratch / "lock.json"
+        written.write_text(lock.json())
+        atomic.publish(files, layout.source(model.name))
+        atomic.publish(written, layout.source_lock(model.name))
+    return lock
+
+
+def collect(fields: dict[str, object], out: Path) -> dict[str, object]:
+    """In a child: let the source kind copy the wanted files into a new folder."""
+    model = Model.from_dict(fields)
+    out.mkdir()
+    source = kinds.load("source", model.source_kind)
+    origin: Origin = source.fetch(model.source_location, wanted_by(model), out)
+    return origin.to_dict()
+
+
+def patterns(model: Model) -> tuple[str, ...]:
+    """The names of the files that the model's format and task need."""
+    exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
+    return (*exporter.files(model.allow), *task.FILES)
+
+
+def wanted_by(model: Model) -> Callable[[str], bool]:
+    """Whether the model's format or task needs the file of a path."""
+    wanted = patterns(model)
+    return lambda path: is_plain(path) and any(fnmatchcase(path, pattern) for pattern in wanted)
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path from outside stays inside its folder on every system."""
+    parts = path.split("/")
+    return (
+        not any(part in ("", ".", "..") for part in parts)
+        and not any(ord(character) < 32 or character in '\\:*?"<>|' for character in path)
+        and not PurePosixPath(path).is_absolute()
+    )
+
+
+def _lock(model: Model, files: Path, origin: Origin) -> SourceLock:
+    entries = manifest.of_folder(files)
+    if not entries:
+        raise SourceError(f"{model.source}: holds none of the files that {model.format} needs")
+    for entry in entries:
+        stated = origin.sha256.get(entry.path, entry.sha256)
+        if entry.sha256 != stated:
+            raise IntegrityError(
+                f"{model.source}: {entry.path}: sha256 {entry.sha256}: the origin said {stated}"
+            )
+    return SourceLock(
+        source=model.source, revision=origin.revision, license=origin.license, files=entries
+    )
