@@ -6,17 +6,31 @@ Evidence says what was measured, where, and with which versions. Judging it is `
 from pipeline.record import Record
 
 
+class LengthBucket(Record):
+    """The cosines of the samples whose inputs are at most this long, and longer than the last.
+
+    Args:
+        up_to: length of the longest input that belongs here, in the task's own unit (tokens).
+    """
+
+    up_to: int
+    cosine_mean: float
+    cosine_min: float
+    samples: int
+
+
 class Fidelity(Record):
     """A variant's outputs against the original framework's at fp32, on the same inputs.
 
     cosine_mean and cosine_min are over samples; max_abs_error is over all output elements, in the
-    output's own unit.
+    output's own unit; by_length splits the cosines, because quantization loses more on some.
     """
 
     cosine_mean: float
     cosine_min: float
     max_abs_error: float
     samples: int
+    by_length: tuple[LengthBucket, ...]
 
 
 class TaskScore(Record):

@@ -49,8 +49,12 @@ def load(family: str, name: str) -> ModuleType:
 
 
 def code_sha256(family: str, name: str) -> str:
-    """The digest of a member's own code."""
-    return hashlib.sha256(Path(str(load(family, name).__file__)).read_bytes()).hexdigest()
+    """The digest of a member's own code, and of what the members of its family share."""
+    own = Path(str(load(family, name).__file__))
+    digest = hashlib.sha256()
+    for path in (own, *sorted(own.parent.glob("_*.py"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _spelt(family: str, stem: str) -> str:

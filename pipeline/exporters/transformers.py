@@ -26,14 +26,43 @@ TOOLCHAIN = (
     "torch",
     "transformers",
 )
-_SAFE = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
-_PICKLE = ("pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json")
+_SAFE = (
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+    "[0-9]*_Dense/model.safetensors",
+)
+_PICKLE = (
+    "pytorch_model.bin",
+    "pytorch_model-*.bin",
+    "pytorch_model.bin.index.json",
+    "[0-9]*_Dense/pytorch_model.bin",
+)
+# What consumers look for beside the IR; a task's FILES come on top.
+_BESIDE = (
+    "config.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "additional_chat_templates/*.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "[0-9]*_*/config.json",
+    "LICENSE*",
+    "LICENCE*",
+    "COPYING*",
+    "NOTICE*",
+)
 
 
 def files(allow: Sequence[str]) -> tuple[str, ...]:
-    """The weights: safetensors, and pickles only where they are allowed."""
+    """The weights (safetensors, and pickles only where they are allowed) and what is copied."""
     code = ("*.py",) if "remote_code" in allow else ()
-    return (*_SAFE, *(_PICKLE if "pickle" in allow else ()), *code)
+    return (*_SAFE, *(_PICKLE if "pickle" in allow else ()), *code, *_BESIDE)
 
 
 def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
@@ -43,7 +72,7 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
         ExportError: the checkpoint is not whole or not finite, or optimum-intel cannot export it.
     """
     network = _load(source, model)
-    stamps = {ir.MODEL: _export_model(network, model, out)}
+    stamps = {ir.MODEL: _export_model(network, model, source, out)}
     stamps |= _export_tokenizer(source, model, out)
     _copy_beside(source, model, out)
     return {"dtype": str(network.dtype).removeprefix("torch."), "rt_info": stamps}
@@ -54,7 +83,7 @@ def _load(source: Path, model: Model) -> Any:
     import torch
     from optimum.exporters.tasks import TasksManager
 
-    loader = TasksManager.get_model_class_for_task(model.task)
+    loader = TasksManager.get_model_class_for_task(TasksManager.map_from_synonym(model.task))
     network, report = loader.from_pretrained(
         source,
         dtype="auto",
@@ -75,19 +104,21 @@ def _load(source: Path, model: Model) -> Any:
     return network.eval()
 
 
-def _export_model(network: Any, model: Model, out: Path) -> dict[str, Any]:
+def _export_model(network: Any, model: Model, source: Path, out: Path) -> dict[str, Any]:
     import torch
     from optimum.exporters.openvino import export_from_model
+    from optimum.exporters.tasks import TasksManager
 
     with tempfile.TemporaryDirectory(dir=out.parent) as raw:
         export_from_model(
             network,
             raw,
-            task=model.task,
+            task=TasksManager.map_from_synonym(model.task),
             trust_remote_code="remote_code" in model.allow,
             patch_16bit_model=network.dtype in (torch.float16, torch.bfloat16),
         )
-        return ir.write(ir.read(Path(raw)), out)
+        exported = ir.read(Path(raw))
+        return ir.write(kinds.load("task", model.task).finish(exported, model, source), out)
 
 
 def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
@@ -103,7 +134,7 @@ def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
 
 
 def _copy_beside(source: Path, model: Model, out: Path) -> None:
-    patterns = kinds.load("task", model.task).FILES
+    patterns = (*_BESIDE, *kinds.load("task", model.task).FILES)
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source).as_posix()
         if path.is_file() and any(fnmatchcase(name, pattern) for pattern in patterns):

@@ -48,6 +48,12 @@ def read(folder: Path, name: str = MODEL) -> "ov.Model":
     return ov.Core().read_model(folder / f"{name}.xml")
 
 
+def networks(folder: Path) -> list[str]:
+    """The names of an IR folder's networks: its models less the tokenizer's two."""
+    models = {path.stem for path in folder.glob("openvino_*.xml")}
+    return sorted(models - {TOKENIZER, DETOKENIZER})
+
+
 def write(model: "ov.Model", folder: Path, name: str = MODEL) -> dict[str, Any]:
     """Write a model as canonical IR; the model's own names and rt_info are changed.
 

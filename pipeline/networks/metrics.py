@@ -1,15 +1,17 @@
 """Figures that compare two sets of outputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import EvidenceError
-from pipeline.evidence import Fidelity, TaskScore
+from pipeline.evidence import Fidelity, LengthBucket, TaskScore
 from pipeline.networks.tensors import Tensors, Vector
 
 RESAMPLES = 2000
+# Upper bounds of the buckets of input lengths: an empty text, a line, a paragraph, a page.
+_BUCKETS = (2, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
 def fidelity(
@@ -17,8 +19,9 @@ def fidelity(
     measured: Sequence[Tensors],
     expected_vectors: Sequence[Vector],
     measured_vectors: Sequence[Vector],
+    lengths: Sequence[int],
 ) -> Fidelity:
-    """How near outputs are to the expected ones, sample by sample.
+    """How near outputs are to the expected ones, sample by sample and by length of the input.
 
     Raises:
         EvidenceError: an output has another shape than expected, or is not finite.
@@ -34,7 +37,22 @@ def fidelity(
         cosine_min=float(np.min(cosines)),
         max_abs_error=float(np.max(errors)),
         samples=len(cosines),
+        by_length=tuple(by_length(cosines, lengths)),
     )
+
+
+def by_length(cosines: Sequence[float], lengths: Sequence[int]) -> Iterator[LengthBucket]:
+    """The cosines of samples of like length, shortest first; empty buckets are left out."""
+    sizes, values = np.asarray(lengths), np.asarray(cosines)
+    places = np.searchsorted(_BUCKETS, sizes)
+    for place in np.unique(places):
+        kept = values[places == place]
+        yield LengthBucket(
+            up_to=int(sizes[places == place].max() if place == len(_BUCKETS) else _BUCKETS[place]),
+            cosine_mean=float(kept.mean()),
+            cosine_min=float(kept.min()),
+            samples=len(kept),
+        )
 
 
 def cosine(a: Vector, b: Vector) -> float:

@@ -44,6 +44,9 @@ def _artifact_lines(entry: Entry) -> list[str]:
             f"min {e.fidelity.cosine_min:.6f}; {e.task.metric} {e.task.variant:.4f}, drop "
             f"{e.task.drop:+.4f} [{e.task.drop_low:+.4f}, {e.task.drop_high:+.4f}]"
         )
+        lengths = (f"<={b.up_to} {b.cosine_mean:.4f}" for b in e.fidelity.by_length)
+        lines.append(f"      cosine by tokens {', '.join(lengths)}")
+    lines += (f"    note: {note}" for note in entry.provenance.notes)
     return lines
 
 

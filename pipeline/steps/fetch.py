@@ -71,9 +71,14 @@ def patterns(model: Model) -> tuple[str, ...]:
 
 
 def wanted_by(model: Model) -> Callable[[str], bool]:
-    """Whether the model's format or task needs the file of a path."""
+    """Whether the model's format or task needs the file of a path; hidden files are never."""
     wanted = patterns(model)
-    return lambda path: is_plain(path) and any(fnmatchcase(path, pattern) for pattern in wanted)
+
+    def needs(path: str) -> bool:
+        hidden = any(part.startswith(".") for part in path.split("/"))
+        return is_plain(path) and not hidden and any(fnmatchcase(path, p) for p in wanted)
+
+    return needs
 
 
 def is_plain(path: str) -> bool:

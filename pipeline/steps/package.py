@@ -30,12 +30,14 @@ class Provenance(Record):
         recipe: precision, options as they were used, instruction set.
         toolchain: versions by stage.
         stamps: what the tools wrote into rt_info and the IR does not carry.
+        notes: where params.yaml contradicts what the model's repository says.
     """
 
     source: SourceLock
     recipe: dict[str, Any]
     toolchain: dict[str, Any]
     stamps: dict[str, Any]
+    notes: tuple[str, ...]
 
 
 class Artifact(Record):
@@ -100,4 +102,5 @@ def _provenance(params: Params, variant: Variant, layout: Layout) -> Provenance:
         | {"format": model.format, "task": model.task, "dtype": exported["dtype"]},
         toolchain={"export": exported["toolchain"], "quantize": made["toolchain"]},
         stamps={"export": exported["rt_info"], "quantize": made["rt_info"]},
+        notes=tuple(exported["notes"]),
     )

@@ -52,6 +52,6 @@ def make(source: Path, fields: dict[str, object], out: Path) -> dict[str, Any]:
     return {
         "task": model.task,
         "task_code_sha256": kinds.code_sha256("task", model.task),
-        "options": task.Options.from_dict(model.options).to_dict(),
+        "options": task.resolve(model, source)[0].to_dict(),
         "labels": task.labels(model).tolist(),
     }

@@ -61,10 +61,11 @@ def measure(
     model = Model.from_dict(fields)
     task = kinds.load("task", model.task)
     facts = json.loads((reference / FACTS).read_bytes())
-    options, labels = task.Options.from_dict(facts["options"]), np.array(facts["labels"])
+    options, labels = task.Resolved.from_dict(facts["options"]), np.array(facts["labels"])
     inputs, expected = samples.load(reference / INPUTS), samples.load(reference / OUTPUTS)
     vectors = [task.embed(options, i, o) for i, o in zip(inputs, expected, strict=True)]
-    agreement = task.tokenizer_agreement(folder, model, inputs)
+    agreement = task.tokenizer_agreement(folder, model, options, inputs)
+    lengths = [task.size(sample) for sample in inputs]
     executions = []
     for requested in EXECUTIONS:
         session = Session(folder, device, execution=requested)
@@ -73,7 +74,7 @@ def measure(
         execution = Execution(
             requested=requested,
             precision=session.execution_precision,
-            fidelity=metrics.fidelity(expected, outputs, vectors, own),
+            fidelity=metrics.fidelity(expected, outputs, vectors, own, lengths),
             task=metrics.task_score(
                 task.METRIC,
                 task.score,

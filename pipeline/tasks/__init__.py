@@ -4,16 +4,22 @@ Each has
     FILES                                   patterns of the source files it needs beside the weights
     TOOLCHAIN                               distributions whose versions decide its inputs
     Options                                 a Record: `options:` of a model's entry
+    Resolved                                a Record: what holds when the repository was asked too;
+                                            what of it changes outputs
+    resolve(model, source)                  that, and notes: where entry and repository disagree
+    finish(network, model, source)          the exported ov.Model with the outputs that it is for
     METRIC                                  the name of the task's own score
     calibration(model, source)              inputs that full quantization may look at
     validation(model, source)               inputs that fidelity and score are measured on
     sized(model, source, length)            one input of that length, for benchmarks
+    size(inputs)                            how long an input is, in the same unit
     original(model, source)                 the PyTorch model at fp32, as inputs -> outputs
-    embed(options, inputs, outputs)         the vector that cosine similarity is taken of
+    embed(resolved, inputs, outputs)        the vector that cosine similarity is taken of
     predictions(vectors)                    what those vectors say, one figure per label
     labels(model)                           what predictions are held against
     score(predictions, labels)              the task's own metric; higher is better
-    tokenizer_agreement(folder, model, inputs)   share of texts that the IR's tokenizer gets right
+    tokenizer_agreement(folder, model, options, inputs)
+                                            share of texts that the IR's tokenizer gets right
 
 Inputs and outputs are dicts of tensor name to NumPy array, batch 1, one dict per sample.
 """

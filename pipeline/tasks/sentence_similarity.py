@@ -1,0 +1,82 @@
+"""Sentence vectors: texts in, `sentence_embedding` out, all modules of the repository baked in.
+
+Judged on graded similarity of sentence pairs.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.networks.tensors import Run, Tensors, Vector
+from pipeline.spec import Model
+from pipeline.tasks import _pooling, _repository, _texts
+from pipeline.tasks._repository import Options, Resolved, resolve
+from pipeline.tasks._texts import (
+    FILES,
+    METRIC,
+    TOOLCHAIN,
+    calibration,
+    labels,
+    predictions,
+    score,
+    size,
+    sized,
+    tokenizer_agreement,
+    validation,
+)
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+__all__ = [
+    "FILES",
+    "METRIC",
+    "TOOLCHAIN",
+    "Options",
+    "Resolved",
+    "calibration",
+    "labels",
+    "predictions",
+    "resolve",
+    "score",
+    "size",
+    "sized",
+    "tokenizer_agreement",
+    "validation",
+]
+
+
+def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
+    """The exported network with pooling, Dense modules and normalization behind it.
+
+    Output: sentence_embedding of shape (batch, size).
+
+    Raises:
+        ExportError: a module is of a kind that is not supported.
+    """
+    return _pooling.bake(network, resolve(model, source)[0], _layers(source))
+
+
+def original(model: Model, source: Path) -> Run:
+    """The source's PyTorch model and the modules behind it; output as of the baked network."""
+    encode, layers = _texts.encoder(model, source), _layers(source)
+    options, _ = resolve(model, source)
+
+    def run(inputs: Tensors) -> Tensors:
+        tokens: Vector = encode(inputs)["last_hidden_state"][0].astype(np.float64)
+        pooled = _pooling.pool(tokens, inputs["attention_mask"][0], options.pooling)
+        vector = _pooling.head(pooled, options, layers)
+        return {"sentence_embedding": vector[None].astype(np.float32)}
+
+    return run
+
+
+def embed(options: Resolved, inputs: Tensors, outputs: Tensors) -> Vector:
+    """The sample's vector, shape (size,)."""
+    vector: Vector = outputs["sentence_embedding"][0].astype(np.float64)
+    return vector
+
+
+def _layers(source: Path) -> list[_pooling.Layer]:
+    return [_pooling.Layer(dense) for dense in _repository.read(source).dense]
