@@ -18,10 +18,12 @@ from conftest import ROOT
 from ruamel.yaml import YAML
 
 from pipeline import check, kinds
+from pipeline.exporters import transformers
 from pipeline.gate import METRICS, Bound, Verdict
 from pipeline.ipfs.unixfs import DEFAULT_PROFILE
 from pipeline.manifest import FileEntry
 from pipeline.networks import ir
+from pipeline.networks.description import Description
 from pipeline.steps.fetch import SourceLock
 from pipeline.steps.package import Artifact, Provenance
 
@@ -278,9 +280,11 @@ def test_readme_gives_each_artifact_one_cid() -> None:
 
 def test_format_document_names_every_field_stamp_and_file() -> None:
     text = (ROOT / "docs" / "artifact-format.md").read_text(encoding="utf-8")
-    records = (Artifact, FileEntry, Provenance, SourceLock, Verdict, Bound)
+    records = (Artifact, FileEntry, Provenance, SourceLock, Verdict, Bound, Description)
+    tasks = [kinds.load("task", name) for name in kinds.names("task")]
+    records += tuple(task.Resolved for task in tasks)
     fields = {name for record in records for name in record.model_fields}
-    files = kinds.load("task", "feature-extraction").FILES
+    files = {*transformers._BESIDE, *(name for task in tasks for name in task.FILES)}
     names = {*fields, *files, *ir._STAMPS, ir._TOKENIZERS_VERSION, DEFAULT_PROFILE}
 
     assert sorted(name for name in names if f"`{name}`" not in text) == []
