@@ -5,9 +5,10 @@ beside the IR is copied from it byte for byte, because those files are pinned an
 carry the version of the tool that saved them.
 """
 
+import math
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ _PICKLE = (
     "pytorch_model.bin.index.json",
     "[0-9]*_Dense/pytorch_model.bin",
 )
+_BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "F16": 16, "BF16": 16, "I16": 16}
 # What consumers look for beside the IR; a task's FILES come on top.
 _BESIDE = (
     "config.json",
@@ -71,14 +73,47 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     Raises:
         ExportError: the checkpoint is not whole or not finite, or optimum-intel cannot export it.
     """
-    network = _load(source, model)
+    checkpoint = _checkpoint(source)
+    network = _load(source, model, checkpoint)
     stamps = {ir.MODEL: _export_model(network, model, source, out)}
     stamps |= _export_tokenizer(source, model, out)
     _copy_beside(source, model, out)
-    return {"dtype": str(network.dtype).removeprefix("torch."), "rt_info": stamps}
+    dtype = str(network.dtype).removeprefix("torch.")
+    return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps}
 
 
-def _load(source: Path, model: Model) -> Any:
+def _checkpoint(source: Path) -> dict[str, int]:
+    """Bytes of the checkpoint's tensors by element type, as its own headers say (`F32`, `BF16`).
+
+    config.json may say otherwise. A pickle has no header: nothing is said of it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    sizes: dict[str, int] = {}
+    for path in sorted(source.glob("model*.safetensors")):
+        try:
+            with safe_open(path, framework="np") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - not a mapping
+                    part = tensors.get_slice(name)
+                    kind, count = part.get_dtype(), math.prod(part.get_shape())
+                    sizes[kind] = sizes.get(kind, 0) + count * _BITS.get(kind, 8) // 8
+        except SafetensorError as e:
+            raise ExportError(f"{path.name}: not safetensors: {e}") from e
+    return sizes
+
+
+def _dtype(checkpoint: Mapping[str, int]) -> Any:
+    """The dtype that holds a checkpoint exactly: its own, or float32 where it has several."""
+    import torch
+
+    own = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
+    floats = [kind for kind in checkpoint if kind in own]
+    if len(floats) > 1:
+        return torch.float32
+    return own[floats[0]] if floats else "auto"
+
+
+def _load(source: Path, model: Model, checkpoint: Mapping[str, int]) -> Any:
     """The checkpoint as a PyTorch model, whole and finite."""
     import torch
     from optimum.exporters.tasks import TasksManager
@@ -86,7 +121,7 @@ def _load(source: Path, model: Model) -> Any:
     loader = TasksManager.get_model_class_for_task(TasksManager.map_from_synonym(model.task))
     network, report = loader.from_pretrained(
         source,
-        dtype="auto",
+        dtype=_dtype(checkpoint),
         trust_remote_code="remote_code" in model.allow,
         use_safetensors="pickle" not in model.allow,
         local_files_only=True,

@@ -1,10 +1,11 @@
 """What numbers a model is held in: one file per precision, named as in params.yaml.
 
 Each has
-    TOOLCHAIN                             distributions whose versions decide the bytes
-    Options                               a Record: its recipe, under NNCF's own names
-    write(source, options, inputs, out)   writes the model of one IR folder into another; returns
-                                          what goes to the provenance
+    TOOLCHAIN                           distributions whose versions decide the bytes
+    WEIGHTS                             the element types that the weights promise to be of
+    Options                             a Record: its recipe, under NNCF's own names
+    apply(network, options, inputs)     the network at the precision, and figures for the record;
+                                        touches no file
 
 `inputs` gives the calibration inputs when called, so that only those who look at data load it.
 """

@@ -2,29 +2,36 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.networks import ir
+from pipeline.networks import ir, weights
 from pipeline.precisions import Inputs
 from pipeline.record import Record
 
-TOOLCHAIN = ("openvino",)
+if TYPE_CHECKING:
+    import openvino as ov
+
+TOOLCHAIN = ("numpy", "openvino")
+WEIGHTS = ("f16",)
 
 
 class Options(Record):
     """None: there is nothing to choose."""
 
 
-def write(source: Path, options: Options, inputs: Inputs, out: Path) -> dict[str, Any]:
-    """Write the model with fp16 weights.
+def apply(
+    network: "ov.Model", options: Options, inputs: Inputs
+) -> tuple["ov.Model", dict[str, Any]]:
+    """The network with fp16 weights; the record counts what fp16 could not hold of wider ones.
 
     Raises:
-        PrecisionError: the result is not fp16 (a bf16 checkpoint is not narrowed).
+        PrecisionError: a weight overflows, or too many become zero.
     """
     import openvino as ov
 
-    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-        ov.save_model(ir.read(source), Path(scratch) / f"{ir.MODEL}.xml", compress_to_fp16=True)
-        model = ir.read(Path(scratch))
-        ir.demand_floats(model, "f16", "fp16")
-        return ir.write(model, out)
+    weights.widen(network)
+    counts = weights.narrowed(network)
+    with tempfile.TemporaryDirectory() as folder:
+        ov.save_model(network, Path(folder) / f"{ir.MODEL}.xml", compress_to_fp16=True)
+        narrow = ir.read(Path(folder))  # mapped, so it outlives the file
+    return narrow, {"narrowed": counts._asdict()}

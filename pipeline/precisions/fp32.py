@@ -1,25 +1,25 @@
-"""fp32: the checkpoint as it is. A checkpoint of 16 bits does not become more by a wider label."""
+"""fp32: the checkpoint's values as they are, in 32 bits; those of 16 bits are widened exactly."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.networks import ir
+from pipeline.networks import weights
 from pipeline.precisions import Inputs
 from pipeline.record import Record
 
+if TYPE_CHECKING:
+    import openvino as ov
+
 TOOLCHAIN = ("openvino",)
+WEIGHTS = ("f32",)
 
 
 class Options(Record):
     """None: there is nothing to choose."""
 
 
-def write(source: Path, options: Options, inputs: Inputs, out: Path) -> dict[str, Any]:
-    """Write the model with fp32 weights.
-
-    Raises:
-        PrecisionError: the checkpoint is of another type.
-    """
-    model = ir.read(source)
-    ir.demand_floats(model, "f32", "fp32")
-    return ir.write(model, out)
+def apply(
+    network: "ov.Model", options: Options, inputs: Inputs
+) -> tuple["ov.Model", dict[str, Any]]:
+    """The network with fp32 weights."""
+    weights.widen(network)
+    return network, {}

@@ -1,18 +1,21 @@
 """int8: weights and activations, NNCF full post-training quantization on calibration inputs."""
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from pipeline.errors import PrecisionError
 from pipeline.host.progress import bar
-from pipeline.networks import ir
+from pipeline.networks import weights
 from pipeline.networks.tensors import Tensors
 from pipeline.precisions import Inputs
 from pipeline.record import Record
 
+if TYPE_CHECKING:
+    import openvino as ov
+
 TOOLCHAIN = ("nncf", "numpy", "openvino")
+WEIGHTS = ("i8", "u8")
 
 
 class IgnoredScope(Record):
@@ -39,12 +42,14 @@ class Options(Record):
     isa: Literal["AVX2", "host"] = "AVX2"
 
 
-def write(source: Path, options: Options, inputs: Inputs, out: Path) -> dict[str, Any]:
-    """Quantize the model.
+def apply(
+    network: "ov.Model", options: Options, inputs: Inputs
+) -> tuple["ov.Model", dict[str, Any]]:
+    """The quantized network.
 
     Raises:
-        PrecisionError: there are fewer calibration inputs than subset_size, or the result holds no
-            int8.
+        PrecisionError: there are fewer calibration inputs than subset_size, or NNCF cannot take the
+            network or an option.
     """
     import nncf
 
@@ -53,21 +58,24 @@ def write(source: Path, options: Options, inputs: Inputs, out: Path) -> dict[str
         raise PrecisionError(
             f"subset_size {options.subset_size}: the calibration set holds only {len(samples)}"
         )
+    weights.widen(network)
     with bar(None, "quantize", unit="input") as progress:
 
         def counted(sample: Tensors) -> Tensors:
             progress.update()
             return sample
 
-        model = nncf.quantize(
-            ir.read(source),
-            nncf.Dataset(samples, counted),
-            preset=nncf.QuantizationPreset(options.preset) if options.preset else None,
-            target_device=nncf.TargetDevice(options.target_device),
-            subset_size=options.subset_size,
-            fast_bias_correction=options.fast_bias_correction,
-            model_type=nncf.ModelType(options.model_type) if options.model_type else None,
-            ignored_scope=nncf.IgnoredScope(**options.ignored_scope.to_dict()),
-        )
-    ir.demand_int8(model, "int8")
-    return ir.write(model, out)
+        try:
+            quantized = nncf.quantize(
+                network,
+                nncf.Dataset(samples, counted),
+                preset=nncf.QuantizationPreset(options.preset) if options.preset else None,
+                target_device=nncf.TargetDevice(options.target_device),
+                subset_size=options.subset_size,
+                fast_bias_correction=options.fast_bias_correction,
+                model_type=nncf.ModelType(options.model_type) if options.model_type else None,
+                ignored_scope=nncf.IgnoredScope(**options.ignored_scope.to_dict()),
+            )
+        except nncf.ValidationError as e:
+            raise PrecisionError(f"precision int8: NNCF: {' '.join(str(e).split())}") from e
+    return quantized, {}

@@ -27,7 +27,7 @@ class Provenance(Record):
 
     Args:
         source: what params.yaml named, its revision, license and files.
-        recipe: precision, options as they were used, instruction set.
+        recipe: precision, options as they were used, instruction set, bytes of the weights.
         toolchain: versions by stage.
         stamps: what the tools wrote into rt_info and the IR does not carry.
         notes: where params.yaml contradicts what the model's repository says.
@@ -98,8 +98,9 @@ def _provenance(params: Params, variant: Variant, layout: Layout) -> Provenance:
     made = json.loads(layout.provenance(variant.name).read_bytes())
     return Provenance(
         source=SourceLock.read(layout.source_lock(model.name)),
-        recipe={key: made[key] for key in ("precision", "options", "isa")}
-        | {"format": model.format, "task": model.task, "dtype": exported["dtype"]},
+        recipe={key: made[key] for key in ("precision", "options", "isa", "weights")}
+        | {"format": model.format, "task": model.task}
+        | {key: exported[key] for key in ("dtype", "checkpoint")},
         toolchain={"export": exported["toolchain"], "quantize": made["toolchain"]},
         stamps={"export": exported["rt_info"], "quantize": made["rt_info"]},
         notes=tuple(exported["notes"]),

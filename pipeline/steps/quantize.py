@@ -11,7 +11,7 @@ from typing import Any
 from pipeline import kinds
 from pipeline.host import atomic, isa, sandbox
 from pipeline.layout import Layout
-from pipeline.networks import ir, samples
+from pipeline.networks import canonical, ir, samples, weights
 from pipeline.record import to_json
 from pipeline.spec import Params, Variant
 from pipeline.steps.machine import versions
@@ -45,13 +45,24 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
 def convert(
     source: Path, name: str, options: dict[str, object], calibration: Path, out: Path
 ) -> dict[str, Any]:
-    """In a child: write the model at the precision, and what lies beside it unchanged."""
+    """In a child: write every network at the precision, and what lies beside them unchanged."""
     precision = kinds.load("precision", name)
-    shutil.copytree(source, out, ignore=shutil.ignore_patterns(f"{ir.MODEL}.*"))
+    networks = ir.networks(source)
+    beside = shutil.ignore_patterns(*(f"{network}.*" for network in networks))
+    shutil.copytree(source, out, ignore=beside)
     complete = precision.Options.from_dict(options)
-    stamps = precision.write(source, complete, lambda: samples.load(calibration), out)
+    ignored = weights.IgnoredScope(**complete.to_dict().get("ignored_scope", {}))
+    made: dict[str, Any] = {"weights": {}, "rt_info": {}}
+    for network in networks:
+        exported = ir.read(source, network)
+        keep = canonical.names(exported)
+        applied, figures = precision.apply(exported, complete, lambda: samples.load(calibration))
+        counted = weights.sizes(applied, ignored)
+        weights.demand(counted, precision.WEIGHTS, f"precision {name}: {network}")
+        made["weights"][network] = {"bytes": counted, **figures}
+        made["rt_info"][network] = ir.write(applied, out, network, keep=keep)
     return {
         "options": complete.to_dict(),
-        "rt_info": stamps,
         "toolchain": versions(precision.TOOLCHAIN),
+        **made,
     }

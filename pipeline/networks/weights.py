@@ -1,0 +1,225 @@
+"""The weights of a network: which they are, of which element type, and how they change type.
+
+Weights are the constants that feed what multiplies by them or looks rows up in them: MatMul,
+convolutions, Gather, recurrent operations, in the bodies of loops and branches too. Scales, zero
+points, shapes and indices are none.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pipeline.errors import PrecisionError
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+SHARE = 0.9  # of the weights' bytes, which must be of the promised type
+MAX_VANISHED = 0.001  # of the values that are not zero, which may become zero
+
+# The inputs of an operation that may be weights.
+_INPUTS = {
+    "MatMul": (0, 1),
+    "Convolution": (1,),
+    "GroupConvolution": (1,),
+    "ConvolutionBackpropData": (1,),
+    "GroupConvolutionBackpropData": (1,),
+    "DeformableConvolution": (2,),
+    "Gather": (0,),
+    "EmbeddingBagPackedSum": (0,),
+    "EmbeddingBagOffsetsSum": (0,),
+    "EmbeddingBagOffsets": (0,),
+    "EmbeddingBagPacked": (0,),
+    "EmbeddingSegmentsSum": (0,),
+    "LSTMCell": (3, 4),
+    "GRUCell": (2, 3),
+    "RNNCell": (2, 3),
+    "LSTMSequence": (4, 5),
+    "GRUSequence": (3, 4),
+    "RNNSequence": (3, 4),
+}
+# What may lie between a weight and its use; the weight is its first input.
+_BETWEEN = {
+    "Convert", "FakeConvert", "FakeQuantize", "Multiply", "Reshape", "Squeeze", "Subtract",
+    "Transpose", "Unsqueeze",
+}  # fmt: skip
+_INDEXES = ("boolean", "i16", "i32", "i64", "u16", "u32", "u64", "string")
+
+
+class IgnoredScope(NamedTuple):
+    """Operations that a recipe leaves as they are, as nncf.IgnoredScope names them."""
+
+    names: Collection[str] = ()
+    patterns: Collection[str] = ()
+    types: Collection[str] = ()
+
+    def holds(self, operation: "ov.Node") -> bool:
+        """Whether it names the operation."""
+        name = operation.get_friendly_name()
+        return (
+            name in self.names
+            or operation.get_type_name() in self.types
+            or any(re.fullmatch(pattern, name) for pattern in self.patterns)
+        )
+
+
+class Narrowed(NamedTuple):
+    """How many values of the weights a narrower type cannot hold.
+
+    Args:
+        values: how many there are.
+        overflowed: how many would become infinite.
+        vanished: how many that are not zero would become zero.
+    """
+
+    values: int
+    overflowed: int
+    vanished: int
+
+
+def weights(network: "ov.Model", ignored: IgnoredScope = IgnoredScope()) -> list["ov.Node"]:  # noqa: B008 - immutable
+    """The constants that are weights, each once, in topological order of their first use."""
+    found: dict[Any, ov.Node] = {}
+    for operation, outer in _operations(network, {}):
+        if ignored.holds(operation):
+            continue
+        for index in _INPUTS.get(operation.get_type_name(), ()):
+            constant = _constant(operation.input_value(index).get_node(), outer)
+            if constant is not None and _type(constant) not in _INDEXES:
+                found.setdefault(_key(constant), constant)
+    return list(found.values())
+
+
+def sizes(network: "ov.Model", ignored: IgnoredScope = IgnoredScope()) -> dict[str, int]:  # noqa: B008 - immutable
+    """Bytes of the weights by element type (`f32`, `i8` ...)."""
+    counted: dict[str, int] = {}
+    for constant in weights(network, ignored):
+        kind = _type(constant)
+        counted[kind] = counted.get(kind, 0) + constant.get_byte_size()
+    return counted
+
+
+def demand(counted: Mapping[str, int], promised: Collection[str], label: str) -> None:
+    """Hold a network to its label: nearly all bytes of its weights are of the promised type.
+
+    Raises:
+        PrecisionError: they are not; with the bytes of each type.
+    """
+    total = sum(counted.values())
+    kept = sum(counted.get(kind, 0) for kind in promised)
+    if not total or kept < SHARE * total:
+        have = ", ".join(f"{kind} {size}" for kind, size in sorted(counted.items())) or "none"
+        raise PrecisionError(
+            f"{label}: {kept} of the weights' {total} bytes are {' or '.join(sorted(promised))}: "
+            f"want {SHARE:g} of them; have {have}"
+        )
+
+
+def widen(network: "ov.Model") -> None:
+    """Make every constant of 16-bit floats one of f32, with the same values, in place."""
+    import openvino.opset13 as ops
+
+    for operation, _ in list(_operations(network, {})):
+        if operation.get_type_name() != "Constant" or _type(operation) not in ("f16", "bf16"):
+            continue
+        wide = ops.constant(_values(operation))
+        wide.set_friendly_name(operation.get_friendly_name())
+        for user in operation.output(0).get_target_inputs():
+            node = user.get_node()
+            if node.get_type_name() == "Convert" and node.get_element_type().to_string() == "f32":
+                node.output(0).replace(wide.output(0))
+            elif node.get_type_name() != "Result":
+                user.replace_source_output(ops.convert(wide, _type(operation)).output(0))
+    network.validate_nodes_and_infer_types()
+
+
+def narrowed(network: "ov.Model") -> Narrowed:
+    """What f16 cannot hold of a network's f32 weights.
+
+    Raises:
+        PrecisionError: a value overflows, or more than 0.1 % of those that are not zero vanish.
+    """
+    values = overflowed = vanished = nonzero = 0
+    worst = ""
+    for constant in weights(network):
+        if _type(constant) != "f32":
+            continue
+        wide = _values(constant)
+        with np.errstate(over="ignore", under="ignore"):
+            narrow = wide.astype(np.float16)
+        over = int(np.count_nonzero(np.isinf(narrow) & np.isfinite(wide)))
+        values, overflowed = values + wide.size, overflowed + over
+        nonzero += int(np.count_nonzero(wide))
+        vanished += int(np.count_nonzero((narrow == 0) & (wide != 0)))
+        worst = worst or (constant.get_friendly_name() if over else "")
+    if overflowed:
+        raise PrecisionError(
+            f"precision fp16: {overflowed} of {values} weights overflow, first in {worst!r}: "
+            "fp16 ends at 65504; want fp32 or bf16"
+        )
+    if vanished > MAX_VANISHED * nonzero:
+        raise PrecisionError(
+            f"precision fp16: {vanished} of {nonzero} weights that are not zero would become zero: "
+            f"want at most {MAX_VANISHED:.1%}; want fp32 or bf16"
+        )
+    return Narrowed(values, overflowed, vanished)
+
+
+Outer = Mapping[str, "ov.Node"]
+
+
+def _operations(network: "ov.Model", outer: Outer) -> Iterator[tuple["ov.Node", Outer]]:
+    """Every operation, bodies included, and what feeds each Parameter of its body from outside."""
+    for operation in network.get_ordered_ops():
+        yield operation, outer
+        for body, fed in _bodies(operation):
+            yield from _operations(body, fed)
+
+
+def _bodies(operation: "ov.Node") -> Iterator[tuple["ov.Model", Outer]]:
+    kind = operation.get_type_name()
+    if kind in ("Loop", "TensorIterator"):
+        yield _body(operation, operation.get_function(), operation.get_input_descriptions())
+    elif kind == "If":
+        for index, body in enumerate((operation.get_then_body(), operation.get_else_body())):
+            yield _body(operation, body, operation.get_input_descriptions(index))
+
+
+def _body(operation: "ov.Node", body: "ov.Model", descriptions: Any) -> tuple["ov.Model", Outer]:
+    parameters = body.get_parameters()
+    return body, {
+        parameters[told.body_parameter_index].get_friendly_name(): operation.input_value(
+            told.input_index
+        ).get_node()
+        for told in descriptions
+    }
+
+
+def _constant(node: "ov.Node", outer: Outer) -> "ov.Node | None":
+    """The constant at the other end of what may lie between a weight and its use."""
+    while True:
+        kind = node.get_type_name()
+        if kind == "Constant":
+            return node
+        if kind == "Parameter" and node.get_friendly_name() in outer:
+            node, outer = outer[node.get_friendly_name()], {}
+        elif kind in _BETWEEN:
+            node = node.input_value(0).get_node()
+        else:
+            return None
+
+
+def _type(constant: "ov.Node") -> str:
+    return str(constant.get_element_type().to_string())
+
+
+def _key(constant: "ov.Node") -> Any:
+    """What tells constants apart: names are unique in what was read, addresses are not kept."""
+    return (constant.get_friendly_name(), tuple(constant.get_output_shape(0)), _type(constant))
+
+
+def _values(constant: "ov.Node") -> Any:
+    """The values of a constant of floats as float32."""
+    return constant.get_data(dtype=np.float32)
