@@ -81,14 +81,14 @@ class Narrowed(NamedTuple):
 
 def weights(network: "ov.Model", ignored: IgnoredScope = IgnoredScope()) -> list["ov.Node"]:  # noqa: B008 - immutable
     """The constants that are weights, each once, in topological order of their first use."""
-    found: dict[Any, ov.Node] = {}
+    found: dict[int, ov.Node] = {}
     for operation, outer in _operations(network, {}):
         if ignored.holds(operation):
             continue
         for index in _INPUTS.get(operation.get_type_name(), ()):
             constant = _constant(operation.input_value(index).get_node(), outer)
             if constant is not None and _type(constant) not in _INDEXES:
-                found.setdefault(_key(constant), constant)
+                found.setdefault(constant.get_instance_id(), constant)
     return list(found.values())
 
 
@@ -213,11 +213,6 @@ def _constant(node: "ov.Node", outer: Outer) -> "ov.Node | None":
 
 def _type(constant: "ov.Node") -> str:
     return str(constant.get_element_type().to_string())
-
-
-def _key(constant: "ov.Node") -> Any:
-    """What tells constants apart: names are unique in what was read, addresses are not kept."""
-    return (constant.get_friendly_name(), tuple(constant.get_output_shape(0)), _type(constant))
 
 
 def _values(constant: "ov.Node") -> Any:

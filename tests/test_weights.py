@@ -1,0 +1,319 @@
+"""Weights: a folder is what it is called, and a type is changed exactly or refused with counts."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import openvino.opset13 as ops
+import pytest
+
+from pipeline import kinds
+from pipeline.errors import PrecisionError
+from pipeline.networks import ir, weights
+from pipeline.networks.tensors import Array
+from pipeline.networks.weights import IgnoredScope
+from pipeline.spec import Model
+from pipeline.steps import export, quantize
+
+DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+
+
+def network(*layers: Array | ov.Node) -> ov.Model:
+    """MatMuls one after another, named `layer0`, `layer1`, by constants or what gives them."""
+    value = parameter = ops.parameter([-1, 8], np.float32, name="x")
+    for index, layer in enumerate(layers):
+        weight = ops.constant(layer) if isinstance(layer, np.ndarray) else layer
+        value = ops.matmul(value, weight, False, False, name=f"layer{index}")
+    return ov.Model([ops.result(value)], [parameter], "network")
+
+
+def square(seed: int = 0) -> Array:
+    """A matrix of f32 weights."""
+    return np.random.default_rng(seed).normal(size=(8, 8)).astype(np.float32)
+
+
+def compressed(matrix: Array) -> ov.Node:
+    """A matrix as i8 with a scale, as NNCF writes it."""
+    scale = np.float32(np.abs(matrix).max() / 127)
+    rounded = ops.constant(np.round(matrix / scale).astype(np.int8))
+    return ops.multiply(ops.convert(rounded, "f32"), ops.constant(np.full((1, 8), scale)))
+
+
+# What the weights are
+
+
+def test_weights_are_counted_as_stored_without_scales_and_indexes() -> None:
+    rows = ops.gather(ops.constant(np.arange(8).reshape(1, 8)), np.int64(0), np.int64(0))
+    used = ops.gather(ops.constant(square()), rows, np.int64(0))
+    model = network(square(), compressed(square()), used)
+
+    assert weights.sizes(model) == {"f32": 2 * 8 * 8 * 4, "i8": 8 * 8}
+
+
+def test_a_weight_used_twice_counts_once() -> None:
+    shared = ops.constant(square(), name="shared")
+
+    assert weights.sizes(network(shared, shared)) == {"f32": 8 * 8 * 4}
+
+
+def test_two_weights_of_one_name_count_twice() -> None:
+    twins = [ops.constant(square(seed)) for seed in (1, 2)]
+    for twin in twins:
+        twin.set_friendly_name("twin")
+
+    assert weights.sizes(network(*twins)) == {"f32": 2 * 8 * 8 * 4}
+
+
+def test_weights_in_a_body_and_those_handed_into_it_are_found() -> None:
+    inside, handed = ops.constant(square(1)), ops.constant(square(2))
+    body_x = ops.parameter([1, 8], np.float32)
+    body_w = ops.parameter([8, 8], np.float32)
+    made = ops.matmul(ops.matmul(body_x, inside, False, False), body_w, False, False)
+    body = ov.Model([ops.result(made)], [body_x, body_w], "body")
+    x = ops.parameter([1, 8], np.float32, name="x")
+    loop = ops.tensor_iterator()
+    loop.set_function(body)
+    loop.set_merged_input(body_x, x.output(0), made.output(0))
+    loop.set_invariant_input(body_w, handed.output(0))
+    loop.get_iter_value(made.output(0), -1)
+    model = ov.Model([ops.result(loop.output(0))], [x], "looped")
+
+    assert weights.sizes(model) == {"f32": 2 * 8 * 8 * 4}
+
+
+def test_what_a_recipe_leaves_out_does_not_count() -> None:
+    model = network(square(0), square(1), square(2), compressed(square(3)))
+
+    by_name = weights.sizes(model, IgnoredScope(names=["layer0"]))
+    by_pattern = weights.sizes(model, IgnoredScope(patterns=["layer[012]"]))
+    by_type = weights.sizes(model, IgnoredScope(types=["MatMul"]))
+
+    assert by_name == {"f32": 2 * 8 * 8 * 4, "i8": 64}
+    assert by_pattern == {"i8": 64}
+    assert by_type == {}
+
+
+@pytest.mark.parametrize(
+    ("counted", "promised"),
+    [
+        ({"f32": 100, "i8": 1}, ("i8", "u8")),
+        ({"i8": 89, "f32": 11}, ("i8", "u8")),
+        ({"i8": 100}, ("f32",)),
+        ({"f16": 100}, ("f32",)),
+        ({}, ("f32",)),
+    ],
+)
+def test_a_label_that_nine_tenths_of_the_bytes_do_not_keep_is_refused(
+    counted: dict[str, int], promised: tuple[str, ...]
+) -> None:
+    with pytest.raises(PrecisionError, match=r"precision x: \d+ of the weights' \d+ bytes"):
+        weights.demand(counted, promised, "precision x")
+
+
+def test_a_label_that_nine_tenths_of_the_bytes_keep_is_right() -> None:
+    weights.demand({"i8": 60, "u8": 30, "f32": 10}, ("i8", "u8"), "precision int8")
+
+
+# How they change type
+
+
+def sixteen(matrix: Array, kind: str) -> ov.Node:
+    """A matrix held in 16 bits and computed with in 32, as checkpoints are exported."""
+    held = ov.op.Constant(getattr(ov.Type, kind), ov.Shape(list(matrix.shape)), matrix.ravel())
+    held.set_friendly_name("layer.weight")
+    return ops.convert(held, "f32")
+
+
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+def test_widening_keeps_every_value_and_the_name(kind: str) -> None:
+    model = network(sixteen(square(), kind))
+    before = weights._values(weights.weights(model)[0]).copy()
+
+    weights.widen(model)
+
+    (wide,) = weights.weights(model)
+    assert weights.sizes(model) == {"f32": 8 * 8 * 4}
+    np.testing.assert_array_equal(wide.data, before)
+    assert wide.get_friendly_name() == "layer.weight"
+    assert "Convert" not in {operation.get_type_name() for operation in model.get_ops()}
+
+
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+def test_widening_leaves_what_computes_in_sixteen_bits_as_it_is(kind: str) -> None:
+    held = ov.op.Constant(getattr(ov.Type, kind), ov.Shape([8, 8]), square().ravel())
+    x = ops.parameter([-1, 8], getattr(ov.Type, kind), name="x")
+    model = ov.Model([ops.result(ops.matmul(x, held, False, False))], [x], "half")
+
+    weights.widen(model)
+
+    assert model.output(0).get_element_type().to_string() == kind
+    assert weights.sizes(model) == {"f32": 8 * 8 * 4}
+
+
+def narrow(matrix: Array) -> weights.Narrowed:
+    return weights.narrowed(network(matrix))
+
+
+def test_what_overflows_at_fp16_is_refused_with_its_count_and_name() -> None:
+    matrix = square()
+    matrix[0, :3] = (65520, -1e9, 65519)
+
+    with pytest.raises(PrecisionError, match=r"fp16: 2 of 64 weights overflow, first in '\w+'"):
+        narrow(matrix)
+
+
+def test_up_to_a_thousandth_may_vanish_at_fp16_and_is_counted() -> None:
+    matrix = np.ones((8, 250), np.float32)
+    matrix[:, 0] = 0
+    matrix[0, 1] = 1e-9
+    x = ops.parameter([-1, 8], np.float32, name="x")
+    model = ov.Model([ops.result(ops.matmul(x, ops.constant(matrix), False, False))], [x], "m")
+
+    counts = weights.narrowed(model)
+
+    assert counts == weights.Narrowed(values=2000, overflowed=0, vanished=1)
+
+
+def test_more_than_a_thousandth_that_vanishes_is_refused() -> None:
+    matrix = square()
+    matrix[0, 0] = 1e-9
+
+    with pytest.raises(PrecisionError, match="1 of 64 weights that are not zero would become"):
+        narrow(matrix)
+
+
+# Through the stages
+
+
+@pytest.fixture(scope="module", params=sorted(DTYPES))
+def exported(
+    request: pytest.FixtureRequest, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path, Path, dict[str, Any]]:
+    """A checkpoint of each dtype, whose config.json says another, and its export."""
+    from safetensors.torch import load_file, save_file
+    from torch import dtype
+
+    dtypes: dict[str, dtype] = {k: getattr(__import__("torch"), n) for k, n in DTYPES.items()}
+    kind = str(request.param)
+    folder = tmp_path_factory.mktemp(kind)
+    source = Path(shutil.copytree(tiny_bert, folder / "source"))
+    tensors = load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    save_file(
+        {name: tensor.to(dtypes[kind]) for name, tensor in tensors.items()},
+        source / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    config = json.loads((source / "config.json").read_text())
+    other = "float16" if kind == "f32" else "float32"
+    (source / "config.json").write_text(json.dumps(config | {"dtype": other}))
+    made = export.convert(source, model(folder).to_dict(), folder / "ir")
+    return kind, source, folder / "ir", made
+
+
+def model(folder: Path) -> Model:
+    """The entry of a tiny BERT."""
+    return Model.from_dict(
+        {
+            "name": "m", "source": f"file:{folder}", "format": "transformers",
+            "task": "feature-extraction", "options": {}, "calibration": "c", "validation": "v",
+            "allow": [],
+        }
+    )  # fmt: skip
+
+
+def test_the_dtype_is_that_of_the_tensors_whatever_config_says(
+    exported: tuple[str, Path, Path, dict[str, Any]],
+) -> None:
+    kind, _, folder, made = exported
+
+    assert made["dtype"] == DTYPES[kind]
+    assert set(made["checkpoint"]) == {kind.upper()}
+    assert set(weights.sizes(ir.read(folder))) == {kind}
+
+
+GIVEN = {
+    ("f32", "fp32"), ("f16", "fp32"), ("bf16", "fp32"),
+    ("f32", "fp16"), ("f16", "fp16"), ("bf16", "fp16"),
+    ("bf16", "bf16"),
+    ("f32", "int8"), ("f16", "int8"), ("bf16", "int8"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "int8"])
+def test_every_checkpoint_becomes_every_precision_that_does_not_round_it_silently(
+    precision: str, exported: tuple[str, Path, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    import torch
+    from transformers import AutoModel
+
+    from pipeline.networks import samples
+
+    kind, source, folder, _ = exported
+    inputs = [
+        {"input_ids": ids, "attention_mask": ids * 0 + 1, "token_type_ids": ids * 0}
+        for ids in (np.arange(1000 + n, 1016 + n)[None] for n in range(4))
+    ]
+    samples.save(inputs, tmp_path / "inputs.npz")
+    options = {"subset_size": 4} if precision == "int8" else {}
+
+    def convert() -> dict[str, Any]:
+        return quantize.convert(
+            folder, precision, options, tmp_path / "inputs.npz", tmp_path / "out"
+        )
+
+    if (kind, precision) not in GIVEN:
+        with pytest.raises(PrecisionError, match="0 of the weights' .* bytes are bf16"):
+            convert()
+        return
+    made = convert()
+
+    promised = set(kinds.load("precision", precision).WEIGHTS)
+    assert set(made["weights"]["openvino_model"]["bytes"]) <= promised
+    original = AutoModel.from_pretrained(source, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        wanted = original(**{k: torch.from_numpy(v) for k, v in inputs[0].items()})
+    compiled = ov.Core().compile_model(
+        ir.read(tmp_path / "out"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    found = compiled(inputs[0])["last_hidden_state"]
+    bound = {"int8": 0.5, "fp16": 5e-3}.get(precision, 1e-5)
+    assert np.abs(found - wanted.last_hidden_state.numpy()).max() < bound
+
+
+def test_a_checkpoint_of_several_dtypes_is_exported_at_fp32(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    source = Path(shutil.copytree(tiny_bert, tmp_path / "source"))
+    tensors = load_file(source / "model.safetensors")
+    mixed = {
+        name: tensor if "LayerNorm" in name else tensor.to(torch.bfloat16)
+        for name, tensor in tensors.items()
+    }
+    (source / "model.safetensors").unlink()
+    save_file(mixed, source / "model.safetensors", metadata={"format": "pt"})
+
+    made = export.convert(source, model(source).to_dict(), tmp_path / "ir")
+
+    assert made["dtype"] == "float32"
+    assert set(made["checkpoint"]) == {"F32", "BF16"}
+
+
+def test_an_ignored_scope_that_matches_nothing_is_said_in_one_line(
+    finished: Path, tmp_path: Path
+) -> None:
+    options = {"subset_size": 8, "ignored_scope": {"names": ["no such layer"]}}
+
+    with pytest.raises(PrecisionError, match="NNCF: .*no such layer") as caught:
+        quantize.convert(
+            finished / "artifacts" / "export" / "tiny", "int8", options,
+            finished / "artifacts" / "calibration" / "tiny.npz", tmp_path / "ir",
+        )  # fmt: skip
+
+    assert len(str(caught.value).splitlines()) == 1
