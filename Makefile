@@ -1,9 +1,11 @@
-# Two commands do all on a fresh machine with python3.11 (and its venv), git and make:
+# Two commands do all on a fresh machine with Python 3.11, 3.12 or 3.13 (and its venv), git and make:
 #   make run    builds .venv from the lock and runs `dvc repro` on params.yaml
 #   make test   builds the same .venv and runs the tests
-PYTHON ?= python3.11
+PYTHON ?= python3.11 python3.12 python3.13 python3
+SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 BIN := $(CURDIR)/.venv/bin
 RUN := PATH="$(BIN):$$PATH"
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 
 .PHONY: run test soak check format lock benchmark clean
 
@@ -26,16 +28,29 @@ format: .venv/built
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
+# The first Python that runs and can make a venv; PYTHON= names another one. `make clean` before
+# changing it.
+.venv/bin/python:
+	@for python in $(PYTHON); do \
+		$$python -c '$(SUITS)' 2>/dev/null && $$python -m venv --clear .venv && exit; \
+	done; \
+	rm -rf .venv; \
+	echo "error: need Python 3.11, 3.12 or 3.13 with venv (Debian: python3-venv), tried: $(PYTHON)" >&2; \
+	exit 1
+
 # Everything is pinned and nothing else is installed (--no-deps): torchvision, which optimum-intel
-# asks for, is built for CUDA on the public registry and breaks beside a CPU torch.
-.venv/built: requirements.lock pyproject.toml
-	@$(PYTHON) -m venv .venv || { echo "need $(PYTHON) with its venv module (Debian: python3-venv)" >&2; exit 1; }
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# asks for, is built for CUDA on the public registry and breaks beside a CPU torch. What the build of
+# torch needs that this index offers, complete.py adds.
+.venv/built: requirements.lock pyproject.toml tools/complete.py .venv/bin/python
+	@echo "installing requirements.lock into .venv, $$($(BIN)/python --version)" >&2
+	@$(INSTALL) -r requirements.lock
+	@$(INSTALL) --no-build-isolation --editable .
+	@$(BIN)/python tools/complete.py requirements.lock
 	@touch $@
 
 # Regenerates the lock: the newest versions that pyproject.toml admits. torch is written without
-# its build (+cpu), so that every machine takes the build that its own registry offers.
+# its build (+cpu), so that every machine takes the build that its own registry offers; run this
+# where that is the CPU build, for the lock must hold what every build needs and no more.
 lock: .venv/built
 	@$(RUN) pip-compile --quiet --upgrade --strip-extras --extra build --extra dev \
 		--unsafe-package torchvision --unsafe-package openvino-telemetry \
