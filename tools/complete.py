@@ -38,6 +38,7 @@ MODULES = (
     "dvc.repo",
     "pytest",
 )
+_DEADLINE_S = 3600
 _IMPORT = """\
 import importlib, sys
 for name in sys.argv[1:]:
@@ -112,7 +113,12 @@ def complete(distribution: str, lock: Path) -> None:
 
 def _pip(*arguments: str) -> str:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    try:
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=_DEADLINE_S
+        )
+    except subprocess.TimeoutExpired as e:
+        raise IncompleteError(f"error: pip install: not done within {_DEADLINE_S} s") from e
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
         reason = (errors or done.stderr.split("\n") or [""])[0].removeprefix("ERROR: ")
@@ -122,12 +128,16 @@ def _pip(*arguments: str) -> str:
 
 def try_imports(modules: Iterable[str]) -> None:
     """Import modules in a process of their own, where one that fails half-way does no harm."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _IMPORT, *modules],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _IMPORT, *modules],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=_DEADLINE_S,
+        )
+    except subprocess.TimeoutExpired as e:
+        raise IncompleteError(f"error: import: not done within {_DEADLINE_S} s") from e
     if done.returncode:
         # A process that a signal ended (a CPU without an instruction) has said nothing.
         said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
