@@ -22,7 +22,7 @@ from pipeline.exporters import transformers
 from pipeline.gate import METRICS, Bound, Verdict
 from pipeline.ipfs.unixfs import DEFAULT_PROFILE
 from pipeline.manifest import FileEntry
-from pipeline.networks import canonical
+from pipeline.networks import stamps
 from pipeline.networks.description import Description
 from pipeline.steps.fetch import SourceLock
 from pipeline.steps.package import Artifact, Provenance
@@ -285,7 +285,7 @@ def test_format_document_names_every_field_stamp_and_file() -> None:
     records += tuple(task.Resolved for task in tasks)
     fields = {name for record in records for name in record.model_fields}
     files = {*transformers._BESIDE, *(name for task in tasks for name in task.FILES)}
-    names = {*fields, *files, *canonical.STAMPS, *canonical.SERIES, DEFAULT_PROFILE}
+    names = {*fields, *files, *stamps.STAMPS, *stamps.SERIES, DEFAULT_PROFILE}
 
     assert sorted(name for name in names if f"`{name}`" not in text) == []
 

@@ -1,120 +1,114 @@
-"""Names and rt_info of a model, so that the same model gives the same bytes in any process.
+"""Names of operations: those that a source gave stay, generated ones are numbered anew.
 
-A name that some source gave (a module path, an ONNX node's name) stays: quantization recipes and
-LoRA adapters find layers by it. OpenVINO names what has none `Type_digits`, after a counter of the
-process; such a name, and one that begins with it (`Type_digits/tail`, `Type_digits.0`), gets a
-number of the model's own instead, in topological order. docs/artifact-format.md has the rule.
+Consumers find layers by name (NNCF's ignored_scope, the LoRA adapters of openvino.genai). What
+OpenVINO makes up counts what the process made before, and must not reach the bytes.
 """
 
 import re
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import openvino as ov
 
-# The head of a name that OpenVINO made up, as `Constant_465697`.
-_GENERATED = re.compile(r"([A-Z][A-Za-z0-9]*)_\d+(?=[./_]|$)")
-
-# Entries of rt_info that say which tool made the model; no consumer reads them. What `nncf` holds
-# stays but for versions and seeds: the NPU plugin reads weight_compression/group_size, and
-# optimum-intel refuses to compress again what has it. Of two versions that are read the release
-# series stays: optimum-intel reads that of transformers, openvino.genai asks whether the tokenizer
-# has its own (tokenizer_impl.cpp).
-STAMPS = (
-    "OpenVINO Runtime",
-    "Runtime_version",
-    "version",
-    "conversion_parameters",
-    "openvino_version",
-    "original_tokenizer_class",
-    "tokenizers_version",
-    "transformers_version",
-    "sentencepiece_version",
-    "tiktoken_version",
-    "nncf/version",
-    "optimum/optimum_intel_version",
-    "optimum/optimum_version",
-    "optimum/pytorch_version",
-)
-SERIES = ("openvino_tokenizers_version", "optimum/transformers_version")
-Path = tuple[str, ...]
-_SEED = re.compile(r"(^|_)(seed|version)s?$")
+# OpenVINO names what has no name by its type and a counter of the process, and passes derive names
+# from that (`Convert_12/fq_output_0`, `Constant_3_compressed`): the head alone is generated. Other
+# endings behind `_` are a source's own (`Conv_1_bn`).
+_GENERATED = re.compile(r"([A-Z][A-Za-z0-9]*)_\d+(?=[./]|_compressed$|$)")
 
 
 def names(model: "ov.Model") -> frozenset[str]:
-    """The name of every operation of a model, bodies of loops and branches included."""
+    """The name of every operation, those in the bodies of loops and branches too."""
     return frozenset(operation.get_friendly_name() for operation in _operations(model))
 
 
 def rename(model: "ov.Model", name: str, keep: Collection[str] = ()) -> None:
-    """Give the model its name, and a canonical one to every operation and tensor that has none.
+    """Name a model, and give each of its operations a name of its own: the source's, if it has one.
+
+    Generated is a name with the head `Type_digits`, unless `keep` has it or its head. The head gets
+    the next number of its type, in topological order, that leads to no name that was given. Of
+    operations with one name the first has it; a later one is numbered, behind `_`.
+
+    Tensor names are the model's interface and stay, but for those that openvino-tokenizers makes of
+    the generated name of an input.
 
     Args:
         model: is changed.
         name: of the model.
-        keep: names that look made up although some source gave them.
+        keep: names that some source gave although they look generated.
     """
-    numbers = _Numbers(frozenset(keep))
-    taken: set[str] = set()
     model.set_friendly_name(name)
-    operations = list(_operations(model))
-    for operation in operations:
-        canonical = _unique(numbers.replace(operation.get_friendly_name()), taken)
-        taken.add(canonical)
-        operation.set_friendly_name(canonical)
-    for operation in operations:
-        for index, body in enumerate(_bodies(operation)):
-            body.set_friendly_name(f"{operation.get_friendly_name()}.{index}")
-        for output in operation.outputs():
-            tensor = output.get_tensor()
-            renamed = {numbers.replace_known(given) for given in tensor.get_names()}
-            if renamed != tensor.get_names():
-                tensor.set_names(renamed)
+    nodes = list(_operations(model))
+    given = [node.get_friendly_name() for node in nodes]
+    owners = _owners(nodes, given, frozenset(keep))
+    fresh = _Fresh({*keep, *owners})
+    for index, (node, old) in enumerate(zip(nodes, given, strict=True)):
+        if owners.get(old) != index:
+            node.set_friendly_name(fresh.name(old))
+            _rename_tensors(node, old)
 
 
-class _Numbers:
-    """Numbers of made-up names, in the order in which they are met."""
+class _Fresh:
+    """Names that are not in use; each is handed out once."""
 
-    def __init__(self, keep: frozenset[str]) -> None:
-        self._keep = keep
-        self._reserved = {found[0] for name in keep if (found := _GENERATED.match(name))}
+    def __init__(self, used: set[str]) -> None:
+        self._used = used
+        self._used_heads = {match[0] for name in used if (match := _GENERATED.match(name))}
         self._heads: dict[str, str] = {}
-        self._next: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
 
-    def replace(self, name: str) -> str:
-        """The name with its made-up head, if it has one, replaced."""
-        found = _GENERATED.match(name)
-        if found is None or name in self._keep or found[0] in self._reserved:
-            return name
-        if found[0] not in self._heads:
-            self._heads[found[0]] = self._number(found[1])
-        return self._heads[found[0]] + name[found.end() :]
+    def name(self, old: str) -> str:
+        """A name made of an old one: another head if that is generated, a number if it is used."""
+        match = _GENERATED.match(old)
+        wanted = self._head(match) + old[match.end() :] if match else old
+        name = wanted
+        while name in self._used:
+            self._counts[wanted] += 1
+            name = f"{wanted}_{self._counts[wanted]}"
+        self._used.add(name)
+        return name
 
-    def replace_known(self, name: str) -> str:
-        """The name of a tensor, which stays unless it is an operation's that was replaced."""
-        found = _GENERATED.match(name)
-        return self.replace(name) if found and found[0] in self._heads else name
-
-    def _number(self, kind: str) -> str:
-        while True:
-            number = self._next.get(kind, 0)
-            self._next[kind] = number + 1
-            if (head := f"{kind}_{number}") not in self._reserved:
-                return head
+    def _head(self, match: re.Match[str]) -> str:
+        while match[0] not in self._heads:
+            head = f"{match[1]}_{self._counts[match[1]]}"
+            self._counts[match[1]] += 1
+            if head not in self._used_heads:
+                self._heads[match[0]] = head
+        return self._heads[match[0]]
 
 
-def _unique(name: str, taken: Collection[str]) -> str:
-    """The name, with the first free number behind it where another operation has it already."""
-    unique, number = name, 0
-    while unique in taken:
-        number += 1
-        unique = f"{name}.{number}"
-    return unique
+def _owners(
+    nodes: Sequence["ov.Node"], given: Sequence[str], keep: frozenset[str]
+) -> dict[str, int]:
+    """Which operation has each name that some source gave, by its place.
+
+    The counter may have called an operation what the source called another: of two with one name it
+    is not the one that has no other name in the process.
+    """
+    owners: dict[str, int] = {}
+    for unnamed in (False, True):
+        for index, (node, name) in enumerate(zip(nodes, given, strict=True)):
+            if (node.get_name() == name) is unnamed and _is_given(name, keep):
+                owners.setdefault(name, index)
+    return owners
+
+
+def _is_given(name: str, keep: frozenset[str]) -> bool:
+    match = _GENERATED.match(name)
+    return match is None or name in keep or match[0] in keep
+
+
+def _rename_tensors(node: "ov.Node", old: str) -> None:
+    if not old.startswith(f"{node.get_type_name()}_"):  # an input's own name, as `Image_1`
+        return
+    for tensor in (port.get_tensor() for port in node.outputs()):
+        if old in tensor.get_names():
+            tensor.set_names(tensor.get_names() - {old} | {node.get_friendly_name()})
 
 
 def _operations(model: "ov.Model") -> Iterator["ov.Node"]:
-    """Every operation in topological order, a body's right behind the one that holds it."""
+    """Every operation in topological order, each before those of its bodies."""
     for operation in model.get_ordered_ops():
         yield operation
         for body in _bodies(operation):
@@ -128,41 +122,3 @@ def _bodies(operation: "ov.Node") -> list["ov.Model"]:
     if kind == "If":
         return [operation.get_then_body(), operation.get_else_body()]
     return []
-
-
-def take_stamps(model: "ov.Model") -> dict[str, Any]:
-    """Take out of rt_info what depends on versions of tools and on seeds.
-
-    Returns:
-        What was taken out, by path in rt_info, for the provenance.
-    """
-    stamps: dict[str, Any] = {}
-    for key, value in _plain(model.rt_info).items():
-        kept = list(_kept(value, (key,), stamps))
-        del model.rt_info[key]  # what is inside an entry cannot be changed in place
-        for path, leaf in kept:
-            model.set_rt_info(leaf, list(path))
-    return stamps
-
-
-def _kept(value: Any, path: Path, stamps: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """The leaves of an rt_info entry that stay, by path; what does not goes to `stamps`."""
-    told = "/".join(path)
-    if told in STAMPS or (path[0] == "nncf" and _SEED.search(path[-1])):
-        stamps[told] = value
-    elif isinstance(value, dict):
-        for key, inner in sorted(value.items()):
-            yield from _kept(inner, (*path, key), stamps)
-    elif told in SERIES:
-        stamps[told] = value
-        yield path, ".".join(str(value).split(".")[:2])
-    else:
-        yield path, value
-
-
-def _plain(value: Any) -> Any:
-    """An rt_info value (RTMap, OVAny) as JSON types."""
-    inner = value.value if hasattr(value, "value") else value
-    if hasattr(inner, "items"):
-        return {str(key): _plain(item) for key, item in inner.items()}
-    return inner if isinstance(inner, bool | int | float | str) else str(inner)

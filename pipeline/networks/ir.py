@@ -1,10 +1,15 @@
-"""The only reader and writer of OpenVINO IR; what it writes is canonical."""
+"""The only reader and writer of OpenVINO IR; what it writes is canonical.
+
+The same model gives the same bytes, whichever process wrote it and however many models it made
+before, and what consumers look for by name stays: operations that the source named, and the rt_info
+that somebody reads (canonical.py, stamps.py, docs/artifact-format.md).
+"""
 
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.networks import canonical
+from pipeline.networks import canonical, stamps
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -35,17 +40,23 @@ def write(
     """Write a model as canonical IR; the model's own names and rt_info are changed.
 
     Args:
-        model: is changed.
-        folder: where the `.xml` and the `.bin` go.
-        name: their name without ending.
-        keep: names of operations that stay although they look made up.
+        model: what to write.
+        folder: where, existing.
+        name: stem of the two files.
+        keep: names that some source gave although they look generated, as those of ONNX nodes do;
+            when a model was made from one that was read, `names` of that.
 
     Returns:
         The rt_info that was left out of the file, for the provenance.
     """
     import openvino as ov
 
-    stamps = canonical.take_stamps(model)
+    removed = stamps.take(model)
     canonical.rename(model, name, keep)
     ov.serialize(model, folder / f"{name}.xml", folder / f"{name}.bin")
-    return stamps
+    return removed
+
+
+def names(model: "ov.Model") -> frozenset[str]:
+    """The name of every operation, those in the bodies of loops and branches too."""
+    return canonical.names(model)

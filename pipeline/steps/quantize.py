@@ -11,7 +11,7 @@ from typing import Any
 from pipeline import kinds
 from pipeline.host import atomic, isa, sandbox
 from pipeline.layout import Layout
-from pipeline.networks import canonical, ir, samples, weights
+from pipeline.networks import ir, samples, weights
 from pipeline.record import to_json
 from pipeline.spec import Params, Variant
 from pipeline.steps.machine import versions
@@ -55,7 +55,7 @@ def convert(
     made: dict[str, Any] = {"weights": {}, "rt_info": {}}
     for network in networks:
         exported = ir.read(source, network)
-        keep = canonical.names(exported)
+        keep = ir.names(exported)
         applied, figures = precision.apply(exported, complete, lambda: samples.load(calibration))
         counted = weights.sizes(applied, ignored)
         weights.demand(counted, precision.WEIGHTS, f"precision {name}: {network}")
