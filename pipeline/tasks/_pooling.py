@@ -63,7 +63,7 @@ class Layer:
         made: Vector = self.weight.astype(np.float64) @ vector
         if self.bias is not None:
             made = made + self.bias
-        activated: Vector = _ACTIVATIONS[self.activation](made)
+        activated: Vector = _ACTIVATIONS[self.activation][0](made)
         return activated
 
 
@@ -78,11 +78,10 @@ def bake(network: "ov.Model", options: Resolved, layers: Sequence[Layer]) -> "ov
     for layer in layers:
         vector = _graph_layer(vector, layer)
     if options.normalize:
-        vector = _ops().normalize_l2(vector, np.array([1]), _EPSILON, "max")
-        vector.set_friendly_name("normalize/NormalizeL2")
+        unit = _ops().normalize_l2(vector, np.array([1]), _EPSILON, "max")
+        vector = _named(unit, "normalize/NormalizeL2")
     vector.output(0).get_tensor().set_names({"sentence_embedding"})
-    result = _ops().result(vector)
-    result.set_friendly_name("sentence_embedding")
+    result = _named(_ops().result(vector), "sentence_embedding")
     for former in network.get_results():
         network.remove_result(former)
     network.add_results([result])
@@ -92,37 +91,38 @@ def bake(network: "ov.Model", options: Resolved, layers: Sequence[Layer]) -> "ov
 
 def _graph_pool(tokens: Any, mask: Any, pooling: Pooling) -> Any:
     op = _ops()
-    real = op.convert(mask, "f32", name="pooling/mask")
     if pooling == "cls":
-        return op.gather(tokens, np.int64(0), np.int64(1), name="pooling/first")
+        return _named(op.gather(tokens, np.int64(0), np.int64(1)), "pooling/Gather")
     if pooling == "last_token":
-        length = op.gather(op.shape_of(mask), np.int64(1), np.int64(0), name="pooling/length")
-        places = op.range(np.int64(0), length, np.int64(1), "i64", name="pooling/places")
-        place = op.multiply(op.convert(mask, "i64"), places, name="pooling/real_places")
-        last = op.reduce_max(place, np.array([1]), keep_dims=False, name="pooling/last_place")
-        return op.gather(tokens, last, np.int64(1), batch_dims=1, name="pooling/last")
-    weights = op.unsqueeze(real, np.array([-1]), name="pooling/weights")
+        length = op.gather(op.shape_of(mask), np.int64(1), np.int64(0))
+        places = op.range(np.int64(0), length, np.int64(1), "i64")
+        last = op.reduce_max(op.multiply(op.convert(mask, "i64"), places), np.array([1]))
+        gathered = op.gather(tokens, last, np.int64(1), batch_dims=1)
+        return _named(gathered, "pooling/Gather")
+    weights = op.unsqueeze(op.convert(mask, "f32"), np.array([-1]))
     if pooling == "max":
         absent = op.multiply(op.subtract(weights, np.float32(1)), np.float32(1e9))
-        return op.reduce_max(op.add(tokens, absent), np.array([1]), name="pooling/max")
-    total = op.reduce_sum(op.multiply(tokens, weights), np.array([1]), name="pooling/sum")
+        return _named(op.reduce_max(op.add(tokens, absent), np.array([1])), "pooling/ReduceMax")
+    total = op.reduce_sum(op.multiply(tokens, weights), np.array([1]))
     count = op.maximum(op.reduce_sum(weights, np.array([1])), np.float32(_TINY))
-    return op.divide(total, count, name="pooling/mean")
+    return _named(op.divide(total, count), "pooling/Divide")
 
 
 def _graph_layer(vector: Any, layer: Layer) -> Any:
     op, name = _ops(), layer.name
-    weight = op.constant(layer.weight.astype(np.float32), name=f"{name}.linear.weight")
-    vector = op.matmul(vector, weight, False, True, name=f"{name}/linear/MatMul")
+    weight = _named(op.constant(layer.weight), f"{name}.linear.weight")
+    vector = _named(op.matmul(vector, weight, False, True), f"{name}/linear/MatMul")
     if layer.bias is not None:
-        bias = op.constant(layer.bias.astype(np.float32), name=f"{name}.linear.bias")
-        vector = op.add(vector, bias, name=f"{name}/linear/Add")
-    activate = {"Tanh": op.tanh, "ReLU": op.relu, "Sigmoid": op.sigmoid, "GELU": op.gelu}
-    if layer.activation == "Identity":
-        return vector
-    if layer.activation == "GELU":
-        return op.gelu(vector, "erf", name=f"{name}/activation")
-    return activate[layer.activation](vector, name=f"{name}/activation")
+        bias = _named(op.constant(layer.bias), f"{name}.linear.bias")
+        vector = _named(op.add(vector, bias), f"{name}/linear/Add")
+    activate = _ACTIVATIONS[layer.activation][1]
+    return vector if activate is None else _named(activate(vector), f"{name}/activation")
+
+
+def _named(operation: Any, name: str) -> Any:
+    """The operation under a name of its own: what has none is numbered by the canonical writer."""
+    operation.set_friendly_name(name)
+    return operation
 
 
 def _gelu(x: Vector) -> Vector:
@@ -131,12 +131,13 @@ def _gelu(x: Vector) -> Vector:
     return np.asarray(0.5 * x * (1 + erf(x / np.sqrt(2))))
 
 
-_ACTIVATIONS: dict[str, Any] = {
-    "GELU": _gelu,
-    "Identity": lambda x: x,
-    "ReLU": lambda x: np.maximum(x, 0),
-    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "Tanh": np.tanh,
+# What torch.nn calls an activation: in NumPy, and as an operation.
+_ACTIVATIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any] | None]] = {
+    "GELU": (_gelu, lambda x: _ops().gelu(x, "erf")),
+    "Identity": (lambda x: x, None),
+    "ReLU": (lambda x: np.maximum(x, 0), lambda x: _ops().relu(x)),
+    "Sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda x: _ops().sigmoid(x)),
+    "Tanh": (np.tanh, lambda x: _ops().tanh(x)),
 }
 
 
