@@ -9,14 +9,17 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 import pytest
+from conftest import ROOT
 
-from pipeline import kinds
+from pipeline import check, gate, kinds
 from pipeline.errors import PrecisionError
+from pipeline.evidence import Accuracy
 from pipeline.networks import ir, weights
 from pipeline.networks.tensors import Array
 from pipeline.networks.weights import IgnoredScope
 from pipeline.spec import Model
-from pipeline.steps import export, quantize
+from pipeline.steps import calibration, export, quantize, reference, validate
+from pipeline.steps.fetch import collect
 
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
@@ -317,3 +320,53 @@ def test_an_ignored_scope_that_matches_nothing_is_said_in_one_line(
         )  # fmt: skip
 
     assert len(str(caught.value).splitlines()) == 1
+
+
+# The real MiniLM
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    params = check.load(ROOT / "params.yaml")
+    minilm = params.model("minilm")
+    source = tmp_path / "source"
+    collect(minilm.to_dict(), source)
+    tensors = load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    save_file(
+        {
+            name: tensor.to(getattr(torch, DTYPES[kind])) if tensor.is_floating_point() else tensor
+            for name, tensor in tensors.items()
+        },
+        source / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    here = minilm.model_copy(
+        update={name: str(ROOT / getattr(minilm, name)) for name in ("calibration", "validation")}
+    )
+    calibration.make(source, here.to_dict(), tmp_path / "calibration.npz")
+    facts = reference.make(source, here.to_dict(), tmp_path / "reference")
+    (tmp_path / "reference" / reference.FACTS).write_text(json.dumps(facts))
+    made = export.convert(source, here.to_dict(), tmp_path / "export")
+
+    figures = {}
+    for variant in params.variants.values():
+        folder = tmp_path / variant.name
+        quantize.convert(
+            tmp_path / "export", variant.precision, params.options(variant),
+            tmp_path / "calibration.npz", folder,
+        )  # fmt: skip
+        figures[variant.name] = validate.measure(
+            folder, tmp_path / "reference", here.to_dict(), "CPU"
+        )
+
+    assert made["checkpoint"].keys() == {kind.upper(), "I64"}
+    for variant in params.variants.values():
+        accuracy = Accuracy.from_dict(
+            {"variant": variant.name, "cid": "", "device": "CPU", **figures[variant.name]}
+        )
+        assert [v for v in gate.judge(params.gate(variant), accuracy) if not v.met] == []
