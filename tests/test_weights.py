@@ -70,19 +70,43 @@ def test_two_weights_of_one_name_count_twice() -> None:
     assert weights.sizes(network(*twins)) == {"f32": 2 * 8 * 8 * 4}
 
 
-def test_weights_in_a_body_and_those_handed_into_it_are_found() -> None:
-    inside, handed = ops.constant(square(1)), ops.constant(square(2))
+def looped(x: ov.Node, handed: ov.Node, *, depth: int = 1) -> ov.Node:
+    """A loop that multiplies `x` by a weight of its own and by one that is handed into it."""
     body_x = ops.parameter([1, 8], np.float32)
     body_w = ops.parameter([8, 8], np.float32)
-    made = ops.matmul(ops.matmul(body_x, inside, False, False), body_w, False, False)
-    body = ov.Model([ops.result(made)], [body_x, body_w], "body")
-    x = ops.parameter([1, 8], np.float32, name="x")
-    loop = ops.tensor_iterator()
-    loop.set_function(body)
+    inside = ops.matmul(body_x, ops.constant(square(depth)), False, False)
+    if depth > 1:
+        goes_on = ops.constant(np.array(True))
+        made = looped(inside, body_w, depth=depth - 1)
+        loop = ops.loop(ops.constant(np.int64(2)), goes_on)
+        results = [ops.result(goes_on), ops.result(made)]
+    else:
+        made = ops.matmul(inside, body_w, False, False)
+        loop = ops.tensor_iterator()
+        results = [ops.result(made)]
+    loop.set_function(ov.Model(results, [body_x, body_w], "body"))
+    if depth > 1:
+        loop.set_special_body_ports([-1, 0])
     loop.set_merged_input(body_x, x.output(0), made.output(0))
     loop.set_invariant_input(body_w, handed.output(0))
     loop.get_iter_value(made.output(0), -1)
-    model = ov.Model([ops.result(loop.output(0))], [x], "looped")
+    return loop
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_weights_in_a_body_and_those_handed_into_it_are_found(depth: int) -> None:
+    x = ops.parameter([1, 8], np.float32, name="x")
+    made = looped(x, compressed(square()), depth=depth)
+    model = ov.Model([ops.result(made.output(0))], [x], "looped")
+
+    assert weights.sizes(model) == {"f32": depth * 8 * 8 * 4, "i8": 8 * 8}
+
+
+def test_the_state_with_which_a_loop_begins_is_no_weight() -> None:
+    x = ops.parameter([1, 8], np.float32, name="x")
+    begin = ops.constant(np.zeros((1, 8), np.float32))
+    made = looped(begin, ops.constant(square().astype(np.int8).astype(np.float32)))
+    model = ov.Model([ops.result(ops.add(x, made.output(0)))], [x], "looped")
 
     assert weights.sizes(model) == {"f32": 2 * 8 * 8 * 4}
 
@@ -97,6 +121,32 @@ def test_what_a_recipe_leaves_out_does_not_count() -> None:
     assert by_name == {"f32": 2 * 8 * 8 * 4, "i8": 64}
     assert by_pattern == {"i8": 64}
     assert by_type == {}
+
+
+@pytest.mark.parametrize(
+    ("scope", "left"),
+    [
+        ({"names": ["layer0"]}, 1),
+        ({"names": ["layer0", "layer2"]}, 2),
+        ({"patterns": ["layer[12]"]}, 2),
+        ({"patterns": ["layer"]}, 3),  # a pattern is met by the beginning of a name
+        ({"patterns": ["ayer1", "layer0"]}, 1),  # and by nothing else
+        ({"types": ["MatMul"]}, 3),
+    ],
+)
+def test_a_recipe_leaves_out_what_nncf_leaves_out(scope: dict[str, list[str]], left: int) -> None:
+    import nncf
+
+    quantized = nncf.quantize(
+        network(square(0), square(1), square(2)),
+        nncf.Dataset([{"x": square()}]),
+        subset_size=1,
+        ignored_scope=nncf.IgnoredScope(**scope, validate=False),  # type: ignore[arg-type]
+    )
+
+    expected = {"i8": (3 - left) * 64} if left < 3 else {}
+    assert weights.sizes(quantized, IgnoredScope(**scope)) == expected
+    assert weights.sizes(quantized).get("f32", 0) == left * 8 * 8 * 4
 
 
 @pytest.mark.parametrize(
@@ -269,7 +319,7 @@ def test_every_checkpoint_becomes_every_precision_that_does_not_round_it_silentl
         )
 
     if (kind, precision) not in GIVEN:
-        with pytest.raises(PrecisionError, match="0 of the weights' .* bytes are bf16"):
+        with pytest.raises(PrecisionError, match=rf"openvino_model: 0 .* {kind} .* want fp16$"):
             convert()
         return
     made = convert()
@@ -308,16 +358,22 @@ def test_a_checkpoint_of_several_dtypes_is_exported_at_fp32(
     assert set(made["checkpoint"]) == {"F32", "BF16"}
 
 
-def test_an_ignored_scope_that_matches_nothing_is_said_in_one_line(
-    finished: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("scope", "reason"),
+    [
+        ({"names": ["no such layer"]}, "names .*no such layer.* were not found"),
+        ({"types": ["NoSuch"]}, "types .*NoSuch.* were not found"),
+        ({"patterns": ["("]}, "unterminated subpattern"),
+    ],
+)
+def test_an_ignored_scope_that_nncf_cannot_take_is_said_in_one_line(
+    scope: dict[str, list[str]], reason: str
 ) -> None:
-    options = {"subset_size": 8, "ignored_scope": {"names": ["no such layer"]}}
+    precision = kinds.load("precision", "int8")
+    options = precision.Options.from_dict({"subset_size": 1, "ignored_scope": scope})
 
-    with pytest.raises(PrecisionError, match="NNCF: .*no such layer") as caught:
-        quantize.convert(
-            finished / "artifacts" / "export" / "tiny", "int8", options,
-            finished / "artifacts" / "calibration" / "tiny.npz", tmp_path / "ir",
-        )  # fmt: skip
+    with pytest.raises(PrecisionError, match=f"^precision int8: NNCF: .*{reason}") as caught:
+        precision.apply(network(square()), options, lambda: [{"x": square()}])
 
     assert len(str(caught.value).splitlines()) == 1
 

@@ -61,7 +61,7 @@ class IgnoredScope(NamedTuple):
         return (
             name in self.names
             or operation.get_type_name() in self.types
-            or any(re.fullmatch(pattern, name) for pattern in self.patterns)
+            or any(re.match(pattern, name) for pattern in self.patterns)  # as nncf/scopes.py does
         )
 
 
@@ -82,7 +82,7 @@ class Narrowed(NamedTuple):
 def weights(network: "ov.Model", ignored: IgnoredScope = IgnoredScope()) -> list["ov.Node"]:  # noqa: B008 - immutable
     """The constants that are weights, each once, in topological order of their first use."""
     found: dict[int, ov.Node] = {}
-    for operation, outer in _operations(network, {}):
+    for operation, outer in _operations(network):
         if ignored.holds(operation):
             continue
         for index in _INPUTS.get(operation.get_type_name(), ()):
@@ -121,7 +121,7 @@ def widen(network: "ov.Model") -> None:
     """Make every constant of 16-bit floats one of f32, with the same values, in place."""
     import openvino.opset13 as ops
 
-    for operation, _ in list(_operations(network, {})):
+    for operation, _ in list(_operations(network)):
         if operation.get_type_name() != "Constant" or _type(operation) not in ("f16", "bf16"):
             continue
         wide = ops.constant(_values(operation))
@@ -167,44 +167,59 @@ def narrowed(network: "ov.Model") -> Narrowed:
     return Narrowed(values, overflowed, vanished)
 
 
-Outer = Mapping[str, "ov.Node"]
+class Outer(NamedTuple):
+    """What is around a body: what feeds each of its Parameters, and what is around that.
+
+    Args:
+        feeds: node outside by the Parameter's name; what the body changes from one iteration to the
+            next has none, because it is a state and no weight.
+        outer: what is around the operation that holds the body, if that lies in a body itself.
+    """
+
+    feeds: Mapping[str, "ov.Node"]
+    outer: "Outer | None"
 
 
-def _operations(network: "ov.Model", outer: Outer) -> Iterator[tuple["ov.Node", Outer]]:
-    """Every operation, bodies included, and what feeds each Parameter of its body from outside."""
+def _operations(
+    network: "ov.Model", outer: Outer | None = None
+) -> Iterator[tuple["ov.Node", Outer | None]]:
+    """Every operation, bodies included, and what is around the body in which it lies."""
     for operation in network.get_ordered_ops():
         yield operation, outer
-        for body, fed in _bodies(operation):
-            yield from _operations(body, fed)
+        for body, feeds in _bodies(operation):
+            yield from _operations(body, Outer(feeds, outer))
 
 
-def _bodies(operation: "ov.Node") -> Iterator[tuple["ov.Model", Outer]]:
+def _bodies(operation: "ov.Node") -> Iterator[tuple["ov.Model", dict[str, "ov.Node"]]]:
+    """The bodies of an operation, each with what feeds its Parameters."""
     kind = operation.get_type_name()
     if kind in ("Loop", "TensorIterator"):
-        yield _body(operation, operation.get_function(), operation.get_input_descriptions())
+        body = operation.get_function()
+        yield body, _feeds(operation, body, operation.get_input_descriptions())
     elif kind == "If":
         for index, body in enumerate((operation.get_then_body(), operation.get_else_body())):
-            yield _body(operation, body, operation.get_input_descriptions(index))
+            yield body, _feeds(operation, body, operation.get_input_descriptions(index))
 
 
-def _body(operation: "ov.Node", body: "ov.Model", descriptions: Any) -> tuple["ov.Model", Outer]:
+def _feeds(operation: "ov.Node", body: "ov.Model", descriptions: Any) -> dict[str, "ov.Node"]:
     parameters = body.get_parameters()
-    return body, {
+    return {
         parameters[told.body_parameter_index].get_friendly_name(): operation.input_value(
             told.input_index
         ).get_node()
         for told in descriptions
+        if type(told).__name__ != "MergedInputDescription"
     }
 
 
-def _constant(node: "ov.Node", outer: Outer) -> "ov.Node | None":
+def _constant(node: "ov.Node", outer: Outer | None) -> "ov.Node | None":
     """The constant at the other end of what may lie between a weight and its use."""
     while True:
         kind = node.get_type_name()
         if kind == "Constant":
             return node
-        if kind == "Parameter" and node.get_friendly_name() in outer:
-            node, outer = outer[node.get_friendly_name()], {}
+        if kind == "Parameter" and outer and node.get_friendly_name() in outer.feeds:
+            node, outer = outer.feeds[node.get_friendly_name()], outer.outer
         elif kind in _BETWEEN:
             node = node.input_value(0).get_node()
         else:

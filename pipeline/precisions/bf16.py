@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import PrecisionError
+from pipeline.networks import weights
 from pipeline.precisions import Inputs
 from pipeline.record import Record
 
@@ -19,5 +21,14 @@ class Options(Record):
 def apply(
     network: "ov.Model", options: Options, inputs: Inputs
 ) -> tuple["ov.Model", dict[str, Any]]:
-    """The network as it was exported."""
+    """The network as it was exported.
+
+    Raises:
+        PrecisionError: the checkpoint is of another type; fp16 is the half precision for it.
+    """
+    try:
+        label = f"precision bf16: {network.get_friendly_name()}"
+        weights.demand(weights.sizes(network), WEIGHTS, label)
+    except PrecisionError as e:
+        raise PrecisionError(f"{e}; only a bf16 checkpoint stays bf16: want fp16") from e
     return network, {}

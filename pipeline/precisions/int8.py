@@ -1,5 +1,6 @@
 """int8: weights and activations, NNCF full post-training quantization on calibration inputs."""
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -76,6 +77,21 @@ def apply(
                 model_type=nncf.ModelType(options.model_type) if options.model_type else None,
                 ignored_scope=nncf.IgnoredScope(**options.ignored_scope.to_dict()),
             )
-        except nncf.ValidationError as e:
+        except _refusals() as e:
             raise PrecisionError(f"precision int8: NNCF: {' '.join(str(e).split())}") from e
     return quantized, {}
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What NNCF raises of a network, a data set or an option (a pattern) that it cannot take."""
+    import nncf
+
+    return (
+        nncf.InternalError,
+        nncf.InvalidQuantizerGroupError,
+        nncf.ParameterNotSupportedError,
+        nncf.UnsupportedDatasetError,
+        nncf.UnsupportedModelError,
+        nncf.ValidationError,
+        re.error,
+    )
