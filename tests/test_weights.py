@@ -214,8 +214,41 @@ def test_what_overflows_at_fp16_is_refused_with_its_count_and_name() -> None:
     matrix = square()
     matrix[0, :3] = (65520, -1e9, 65519)
 
-    with pytest.raises(PrecisionError, match=r"fp16: 2 of 64 weights overflow, first in '\w+'"):
+    with pytest.raises(PrecisionError, match=r"fp16: 2 of 64 values overflow, most in '\w+' \(2\)"):
         narrow(matrix)
+
+
+def biased(bias: list[float]) -> ov.Model:
+    """A layer whose bias has these values."""
+    x = ops.parameter([-1, 8], np.float32, name="x")
+    added = ops.constant(np.array(bias, np.float32), name="layer.bias")
+    return ov.Model(
+        [ops.result(ops.add(ops.matmul(x, ops.constant(square()), False, False), added))], [x], "m"
+    )
+
+
+def test_a_bias_that_overflows_at_fp16_is_refused_too() -> None:
+    model = biased([70000.0] + 7 * [1.0])  # save_model would clamp it to 65504
+
+    with pytest.raises(PrecisionError, match="1 of 72 values overflow, most in 'layer.bias'"):
+        weights.narrowed(model)
+
+
+@pytest.mark.parametrize("value", [float("-inf"), -3.4028234663852886e38, -3.3895313892515355e38])
+def test_what_stands_for_infinity_in_a_mask_may_be_clamped(value: float) -> None:
+    assert weights.narrowed(biased([value] + 7 * [0.0])).overflowed == 0
+
+
+def test_a_single_value_that_fp16_cannot_hold_stays_as_it_is() -> None:
+    precision = kinds.load("precision", "fp16")
+    model = biased([1e-12])
+
+    narrow, figures = precision.apply(model, precision.Options(), list)
+
+    (bias,) = [op for op in narrow.get_ops() if op.get_friendly_name() == "layer.bias"]
+    assert bias.get_element_type() == ov.Type.f32
+    assert bias.data.item() == np.float32(1e-12)
+    assert figures == {"narrowed": {"values": 64, "overflowed": 0, "vanished": 0}}
 
 
 def test_up_to_a_thousandth_may_vanish_at_fp16_and_is_counted() -> None:
@@ -234,7 +267,7 @@ def test_more_than_a_thousandth_that_vanishes_is_refused() -> None:
     matrix = square()
     matrix[0, 0] = 1e-9
 
-    with pytest.raises(PrecisionError, match="1 of 64 weights that are not zero would become"):
+    with pytest.raises(PrecisionError, match="1 of 64 values that are not zero would become"):
         narrow(matrix)
 
 

@@ -6,6 +6,7 @@ points, shapes and indices are none.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,6 +46,8 @@ _BETWEEN = {
     "Convert", "FakeConvert", "FakeQuantize", "Multiply", "Reshape", "Squeeze", "Subtract",
     "Transpose", "Unsqueeze",
 }  # fmt: skip
+# The largest finite f32 and bf16: masks hold them, negated, where they mean infinity.
+_FILLS = np.array([0x7F7FFFFF, 0x7F7F0000], np.uint32).view(np.float32)
 _INDEXES = ("boolean", "i16", "i32", "i64", "u16", "u32", "u64", "string")
 
 
@@ -66,7 +69,7 @@ class IgnoredScope(NamedTuple):
 
 
 class Narrowed(NamedTuple):
-    """How many values of the weights a narrower type cannot hold.
+    """How many values a narrower type cannot hold.
 
     Args:
         values: how many there are.
@@ -136,35 +139,48 @@ def widen(network: "ov.Model") -> None:
 
 
 def narrowed(network: "ov.Model") -> Narrowed:
-    """What f16 cannot hold of a network's f32 weights.
+    """What f16 cannot hold of a network's f32 constants, biases too, that have several values.
+
+    A single value that does not fit stays f32 in openvino.save_model; of several it clamps some.
 
     Raises:
         PrecisionError: a value overflows, or more than 0.1 % of those that are not zero vanish.
     """
-    values = overflowed = vanished = nonzero = 0
-    worst = ""
-    for constant in weights(network):
-        if _type(constant) != "f32":
+    values = nonzero = 0
+    overflowed: Counter[str] = Counter()
+    vanished: Counter[str] = Counter()
+    for operation, _ in _operations(network):
+        if operation.get_type_name() != "Constant" or _type(operation) != "f32":
             continue
-        wide = _values(constant)
+        wide = _values(operation)
+        if wide.size == 1:
+            continue
         with np.errstate(over="ignore", under="ignore"):
             narrow = wide.astype(np.float16)
-        over = int(np.count_nonzero(np.isinf(narrow) & np.isfinite(wide)))
-        values, overflowed = values + wide.size, overflowed + over
-        nonzero += int(np.count_nonzero(wide))
-        vanished += int(np.count_nonzero((narrow == 0) & (wide != 0)))
-        worst = worst or (constant.get_friendly_name() if over else "")
-    if overflowed:
+        over = np.isinf(narrow) & np.isfinite(wide) & ~np.isin(np.abs(wide), _FILLS)
+        gone = (narrow == 0) & (wide != 0)
+        name = operation.get_friendly_name()
+        values, nonzero = values + wide.size, nonzero + int(np.count_nonzero(wide))
+        overflowed[name] += int(np.count_nonzero(over))
+        vanished[name] += int(np.count_nonzero(gone))
+    if overflowed.total():
         raise PrecisionError(
-            f"precision fp16: {overflowed} of {values} weights overflow, first in {worst!r}: "
-            "fp16 ends at 65504; want fp32 or bf16"
+            f"precision fp16: {overflowed.total()} of {values} values overflow, most in "
+            f"{_most(overflowed)}: fp16 ends at 65504; want fp32 or bf16"
         )
-    if vanished > MAX_VANISHED * nonzero:
+    if vanished.total() > MAX_VANISHED * nonzero:
         raise PrecisionError(
-            f"precision fp16: {vanished} of {nonzero} weights that are not zero would become zero: "
-            f"want at most {MAX_VANISHED:.1%}; want fp32 or bf16"
+            f"precision fp16: {vanished.total()} of {nonzero} values that are not zero would "
+            f"become zero, most in {_most(vanished)}: want at most {MAX_VANISHED:.1%}; "
+            "want fp32 or bf16"
         )
-    return Narrowed(values, overflowed, vanished)
+    return Narrowed(values, overflowed.total(), vanished.total())
+
+
+def _most(counts: Counter[str]) -> str:
+    """The name with the highest count, and that."""
+    name, count = counts.most_common(1)[0]
+    return f"{name!r} ({count})"
 
 
 class Outer(NamedTuple):
