@@ -1,7 +1,8 @@
-"""Names of operations: those that a source gave stay, generated ones are numbered anew.
+"""Names and order of operations: what a source gave stays, what the process made up goes.
 
 Consumers find layers by name (NNCF's ignored_scope, the LoRA adapters of openvino.genai). What
-OpenVINO makes up counts what the process made before, and must not reach the bytes.
+OpenVINO makes up counts what the process made before, and must not reach the bytes; nor must the
+order of a Python set. docs/artifact-format.md has the rule.
 """
 
 import re
@@ -30,8 +31,8 @@ def rename(model: "ov.Model", name: str, keep: Collection[str] = ()) -> None:
     the next number of its type, in topological order, that leads to no name that was given. Of
     operations with one name the first has it; a later one is numbered, behind `_`.
 
-    Tensor names are the model's interface and stay, but for those that openvino-tokenizers makes of
-    the generated name of an input.
+    Names of tensors and of states are the model's interface and stay, but for those that a tool
+    made of a generated name: openvino-tokenizers of an input's, optimum-intel of a state's.
 
     Args:
         model: is changed.
@@ -43,10 +44,32 @@ def rename(model: "ov.Model", name: str, keep: Collection[str] = ()) -> None:
     given = [node.get_friendly_name() for node in nodes]
     owners = _owners(nodes, given, frozenset(keep))
     fresh = _Fresh({*keep, *owners})
+    tensors: dict[str, str] = {}
     for index, (node, old) in enumerate(zip(nodes, given, strict=True)):
         if owners.get(old) != index:
             node.set_friendly_name(fresh.name(old))
-            _rename_tensors(node, old)
+            tensors |= _rename_tensors(node, old)
+    for state in model.get_variables():
+        told = state.info
+        told.variable_id = tensors.get(told.variable_id, told.variable_id)
+        state.update(told)
+
+
+def order_states(model: "ov.Model") -> None:
+    """Put the states in the order in which the results need them; it decides that of operations.
+
+    optimum-intel adds those of cross-attention in the order of a set of addresses.
+    """
+    states = model.get_sinks()
+    for state in states:
+        model.remove_sink(state)
+    needed = [_variable(node) for node in model.get_ordered_ops() if _variable(node)]
+    places = {variable: place for place, variable in enumerate(needed)}
+    model.add_sinks(
+        sorted(
+            states, key=lambda state: (places.get(_variable(state), len(places)), _variable(state))
+        )
+    )
 
 
 class _Fresh:
@@ -99,12 +122,25 @@ def _is_given(name: str, keep: frozenset[str]) -> bool:
     return match is None or name in keep or match[0] in keep
 
 
-def _rename_tensors(node: "ov.Node", old: str) -> None:
-    if not old.startswith(f"{node.get_type_name()}_"):  # an input's own name, as `Image_1`
-        return
-    for tensor in (port.get_tensor() for port in node.outputs()):
-        if old in tensor.get_names():
-            tensor.set_names(tensor.get_names() - {old} | {node.get_friendly_name()})
+def _rename_tensors(node: "ov.Node", old: str) -> dict[str, str]:
+    """Let tensors that are named after an operation follow it; returns their new names by the old.
+
+    One of another type's name is an input that its source called so, as `Image_1`.
+    """
+    renamed = {}
+    if old.startswith(f"{node.get_type_name()}_"):
+        for port in node.outputs():
+            tensor, names = port.get_tensor(), port.get_names()
+            for end in {"", f".{port.get_index()}"}:
+                if old + end in names:
+                    renamed[old + end] = node.get_friendly_name() + end
+            tensor.set_names({renamed.get(name, name) for name in names})
+    return renamed
+
+
+def _variable(node: "ov.Node") -> str:
+    """The state that an operation reads or assigns, or nothing."""
+    return str(node.get_attributes().get("variable_id", ""))
 
 
 def _operations(model: "ov.Model") -> Iterator["ov.Node"]:

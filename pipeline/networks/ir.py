@@ -37,10 +37,10 @@ def networks(folder: Path) -> list[str]:
 def write(
     model: "ov.Model", folder: Path, name: str = MODEL, *, keep: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Write a model as canonical IR; the model's own names and rt_info are changed.
+    """Write a model as canonical IR.
 
     Args:
-        model: what to write.
+        model: what to write; stays as it is.
         folder: where, existing.
         name: stem of the two files.
         keep: names that some source gave although they look generated, as those of ONNX nodes do;
@@ -51,7 +51,9 @@ def write(
     """
     import openvino as ov
 
+    model = model.clone()  # in it, bodies share no constants with the graph around them
     removed = stamps.take(model)
+    canonical.order_states(model)
     canonical.rename(model, name, keep)
     ov.serialize(model, folder / f"{name}.xml", folder / f"{name}.bin")
     return removed
