@@ -68,6 +68,9 @@ class IgnoredScope(NamedTuple):
         )
 
 
+NOTHING = IgnoredScope()
+
+
 class Narrowed(NamedTuple):
     """How many values a narrower type cannot hold.
 
@@ -82,7 +85,7 @@ class Narrowed(NamedTuple):
     vanished: int
 
 
-def weights(network: "ov.Model", ignored: IgnoredScope = IgnoredScope()) -> list["ov.Node"]:  # noqa: B008 - immutable
+def weights(network: "ov.Model", ignored: IgnoredScope = NOTHING) -> list["ov.Node"]:
     """The constants that are weights, each once, in topological order of their first use."""
     found: dict[int, ov.Node] = {}
     for operation, outer in _operations(network):
@@ -95,7 +98,7 @@ def weights(network: "ov.Model", ignored: IgnoredScope = IgnoredScope()) -> list
     return list(found.values())
 
 
-def sizes(network: "ov.Model", ignored: IgnoredScope = IgnoredScope()) -> dict[str, int]:  # noqa: B008 - immutable
+def sizes(network: "ov.Model", ignored: IgnoredScope = NOTHING) -> dict[str, int]:
     """Bytes of the weights by element type (`f32`, `i8` ...)."""
     counted: dict[str, int] = {}
     for constant in weights(network, ignored):
