@@ -1,6 +1,7 @@
 """Weights: a folder is what it is called, and a type is changed exactly or refused with counts."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 from conftest import ROOT
 
 from pipeline import check, gate, kinds
-from pipeline.errors import PrecisionError
+from pipeline.errors import ExportError, PrecisionError
 from pipeline.evidence import Accuracy
+from pipeline.exporters import transformers
 from pipeline.networks import ir, weights
 from pipeline.networks.tensors import Array
 from pipeline.networks.weights import IgnoredScope
@@ -300,13 +302,13 @@ def exported(
     return kind, source, folder / "ir", made
 
 
-def model(folder: Path) -> Model:
+def model(folder: Path, *allow: str) -> Model:
     """The entry of a tiny BERT."""
     return Model.from_dict(
         {
             "name": "m", "source": f"file:{folder}", "format": "transformers",
             "task": "feature-extraction", "options": {}, "calibration": "c", "validation": "v",
-            "allow": [],
+            "allow": list(allow),
         }
     )  # fmt: skip
 
@@ -368,6 +370,72 @@ def test_every_checkpoint_becomes_every_precision_that_does_not_round_it_silentl
     found = compiled(inputs[0])["last_hidden_state"]
     bound = {"int8": 0.5, "fp16": 5e-3}.get(precision, 1e-5)
     assert np.abs(found - wanted.last_hidden_state.numpy()).max() < bound
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_no_value_changes_but_those_that_fp16_has_to_round(
+    precision: str, exported: tuple[str, Path, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    kind, _, folder, _ = exported
+    given = [weights._values(constant) for constant in weights.weights(ir.read(folder))]
+    rounds = precision == "fp16" and kind != "f16"
+
+    quantize.convert(folder, precision, {}, tmp_path / "inputs.npz", tmp_path / "out")
+
+    made = [weights._values(constant) for constant in weights.weights(ir.read(tmp_path / "out"))]
+    for before, after in zip(given, made, strict=True):
+        np.testing.assert_array_equal(after, before.astype(np.float16) if rounds else before)
+
+
+@pytest.mark.parametrize("kind", sorted(DTYPES))
+def test_a_pickle_s_dtype_is_that_of_its_tensors_too(
+    kind: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    source = Path(shutil.copytree(tiny_bert, tmp_path / "source"))
+    tensors = load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    own = getattr(torch, DTYPES[kind])
+    pickled = {name: tensor.to(own) for name, tensor in tensors.items()}
+    torch.save({**pickled, "position_ids": torch.arange(4)}, source / "pytorch_model.bin")
+    config = json.loads((source / "config.json").read_text())
+    other = "float16" if kind == "f32" else "float32"
+    (source / "config.json").write_text(json.dumps(config | {"dtype": other}))
+
+    made = export.convert(source, model(source, "pickle").to_dict(), tmp_path / "ir")
+
+    assert made["dtype"] == DTYPES[kind]
+    size = sum(tensor.nelement() * tensor.element_size() for tensor in pickled.values())
+    assert made["checkpoint"] == {kind.upper(): size, "I64": 4 * 8}
+    assert set(weights.sizes(ir.read(tmp_path / "ir"))) == {kind}
+
+
+def test_a_pickle_that_holds_more_than_tensors_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps({"x": Path("x")}))
+
+    with pytest.raises(ExportError, match="^pytorch_model.bin: no pickled state dict: ") as caught:
+        transformers._checkpoint(tmp_path, model(tmp_path, "pickle"))
+
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "dtype"),
+    [
+        ({"F16": 2, "I64": 8}, "float16"),
+        ({"F16": 2, "BF16": 2}, "float32"),
+        ({"F32": 4, "F16": 2}, "float32"),
+        ({"F64": 8, "F32": 4}, "float64"),
+    ],
+)
+def test_no_value_of_a_checkpoint_is_rounded_when_it_is_loaded(
+    checkpoint: dict[str, int], dtype: str
+) -> None:
+    import torch
+
+    assert transformers._dtype(checkpoint) == getattr(torch, dtype)
 
 
 def test_a_checkpoint_of_several_dtypes_is_exported_at_fp32(

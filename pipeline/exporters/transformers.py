@@ -6,9 +6,11 @@ carry the version of the tool that saved them.
 """
 
 import math
+import pickle
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ _PICKLE = (
     "[0-9]*_Dense/pytorch_model.bin",
 )
 _BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "F16": 16, "BF16": 16, "I16": 16}
+_FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}  # widest last
 # What consumers look for beside the IR; a task's FILES come on top.
 _BESIDE = (
     "config.json",
@@ -73,7 +76,7 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     Raises:
         ExportError: the checkpoint is not whole or not finite, or optimum-intel cannot export it.
     """
-    checkpoint = _checkpoint(source)
+    checkpoint = _checkpoint(source, model)
     network = _load(source, model, checkpoint)
     stamps = {ir.MODEL: _export_model(network, model, source, out)}
     stamps |= _export_tokenizer(source, model, out)
@@ -82,35 +85,71 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps}
 
 
-def _checkpoint(source: Path) -> dict[str, int]:
-    """Bytes of the checkpoint's tensors by element type, as its own headers say (`F32`, `BF16`).
+def _checkpoint(source: Path, model: Model) -> dict[str, int]:
+    """Bytes of the checkpoint's tensors by element type, as it says itself (`F32`, `BF16`).
 
-    config.json may say otherwise. A pickle has no header: nothing is said of it.
+    config.json may say otherwise. They are of the files that `_load` loads: pickles if the model's
+    entry allows them, and one whole file before several.
     """
+    if "pickle" in model.allow:
+        read, paths = _of_pickle, _first(source, "pytorch_model.bin", "pytorch_model-*.bin")
+    else:
+        read, paths = _of_safetensors, _first(source, "model.safetensors", "model-*.safetensors")
+    sizes: Counter[str] = Counter()
+    for path in paths:
+        for kind, size in read(path):
+            sizes[kind] += size
+    return dict(sizes)
+
+
+def _first(source: Path, *patterns: str) -> list[Path]:
+    """The files that match the first pattern which any match."""
+    found = (sorted(source.glob(pattern)) for pattern in patterns)
+    return next((paths for paths in found if paths), [])
+
+
+def _of_safetensors(path: Path) -> Iterator[tuple[str, int]]:
+    """Element type and bytes of each tensor."""
     from safetensors import SafetensorError, safe_open
 
-    sizes: dict[str, int] = {}
-    for path in sorted(source.glob("model*.safetensors")):
-        try:
-            with safe_open(path, framework="np") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                    part = tensors.get_slice(name)
-                    kind, count = part.get_dtype(), math.prod(part.get_shape())
-                    sizes[kind] = sizes.get(kind, 0) + count * _BITS.get(kind, 8) // 8
-        except SafetensorError as e:
-            raise ExportError(f"{path.name}: not safetensors: {e}") from e
-    return sizes
+    try:
+        with safe_open(path, framework="np") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - not a mapping
+                part = tensors.get_slice(name)
+                kind, count = part.get_dtype(), math.prod(part.get_shape())
+                yield kind, count * _BITS.get(kind, 8) // 8
+    except SafetensorError as e:
+        raise ExportError(f"{path.name}: not safetensors: {e}") from e
+
+
+def _of_pickle(path: Path) -> Iterator[tuple[str, int]]:
+    """Element type, as safetensors calls it, and bytes of each tensor; no value is read."""
+    import torch
+
+    called = {dtype: kind for kind, dtype in _FLOATS.items()}
+    try:
+        tensors = torch.load(path, map_location="meta", weights_only=True)
+    except (EOFError, RuntimeError, pickle.UnpicklingError) as e:
+        reason = (str(e).strip() or type(e).__name__).splitlines()[0]
+        raise ExportError(f"{path.name}: no pickled state dict: {reason}") from e
+    if not isinstance(tensors, dict):
+        raise ExportError(f"{path.name}: no pickled state dict: {type(tensors).__name__}")
+    for tensor in tensors.values():
+        if isinstance(tensor, torch.Tensor):
+            dtype = str(tensor.dtype).removeprefix("torch.")
+            kind = called.get(dtype, dtype.upper().replace("INT", "I"))
+            yield kind, tensor.nelement() * tensor.element_size()
 
 
 def _dtype(checkpoint: Mapping[str, int]) -> Any:
-    """The dtype that holds a checkpoint exactly: its own, or float32 where it has several."""
+    """The dtype that holds a checkpoint exactly: its own, or the wider one where it has several."""
     import torch
 
-    own = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
-    floats = [kind for kind in checkpoint if kind in own]
-    if len(floats) > 1:
-        return torch.float32
-    return own[floats[0]] if floats else "auto"
+    floats = [kind for kind in _FLOATS if kind in checkpoint]
+    if not floats:
+        return "auto"
+    several = len(floats) > 1 and "F64" not in floats
+    return getattr(torch, _FLOATS["F32" if several else floats[-1]])
 
 
 def _load(source: Path, model: Model, checkpoint: Mapping[str, int]) -> Any:
