@@ -236,7 +236,7 @@ def test_a_bias_that_overflows_at_fp16_is_refused_too() -> None:
         weights.narrowed(model)
 
 
-@pytest.mark.parametrize("value", [float("-inf"), -3.4028234663852886e38, -3.3895313892515355e38])
+@pytest.mark.parametrize("value", [float("-inf"), -3.4028234663852886e38, -1e9])
 def test_what_stands_for_infinity_in_a_mask_may_be_clamped(value: float) -> None:
     assert weights.narrowed(biased([value] + 7 * [0.0])).overflowed == 0
 

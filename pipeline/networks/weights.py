@@ -46,8 +46,6 @@ _BETWEEN = {
     "Convert", "FakeConvert", "FakeQuantize", "Multiply", "Reshape", "Squeeze", "Subtract",
     "Transpose", "Unsqueeze",
 }  # fmt: skip
-# The largest finite f32 and bf16: masks hold them, negated, where they mean infinity.
-_FILLS = np.array([0x7F7FFFFF, 0x7F7F0000], np.uint32).view(np.float32)
 _INDEXES = ("boolean", "i16", "i32", "i64", "u16", "u32", "u64", "string")
 
 
@@ -160,7 +158,7 @@ def narrowed(network: "ov.Model") -> Narrowed:
             continue
         with np.errstate(over="ignore", under="ignore"):
             narrow = wide.astype(np.float16)
-        over = np.isinf(narrow) & np.isfinite(wide) & ~np.isin(np.abs(wide), _FILLS)
+        over = np.isinf(narrow) & np.isfinite(wide) & (not _is_mask(wide))
         gone = (narrow == 0) & (wide != 0)
         name = operation.get_friendly_name()
         values, nonzero = values + wide.size, nonzero + int(np.count_nonzero(wide))
@@ -178,6 +176,15 @@ def narrowed(network: "ov.Model") -> Narrowed:
             "want fp32 or bf16"
         )
     return Narrowed(values, overflowed.total(), vanished.total())
+
+
+def _is_mask(values: Any) -> bool:
+    """Whether values are added to attention scores to hide some: 0, or one that means -infinity.
+
+    How large that one is does not matter, as long as it is large.
+    """
+    lowest = values.min()
+    return bool(lowest < 0 and np.isin(values, (0, lowest)).all())
 
 
 def _most(counts: Counter[str]) -> str:
