@@ -169,6 +169,8 @@ def test_a_dense_module_is_not_left_out_silently(repository: Repository, tmp_pat
                           {"type": "a.Pooling", "path": "../1_Pooling"}], "leads out"),
         ("modules.json", {}, "modules.json: want a JSON list"),
         ("modules.json", [3], "modules.json: 3: want a module"),
+        ("tokenizer_config.json", {"padding_side": "up"}, "repository.padding_side: 'up'"),
+        ("config_sentence_transformers.json", {"prompts": {"query": 3}}, "prompts.query: 3"),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_is_refused_by_name(

@@ -112,14 +112,16 @@ def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
             f"the model has {positions} positions"
         )
     prompts = _read(source / "config_sentence_transformers.json")
-    return Resolved(
-        max_length=options.max_length or said.max_length or positions or DEFAULT_LENGTH,
-        pooling=options.pooling or said.pooling or "mean",
-        normalize=said.normalize or False if options.normalize is None else options.normalize,
-        padding_side=_read(source / "tokenizer_config.json").get("padding_side", "right"),
-        prompts=prompts.get("prompts") or {},
-        default_prompt=prompts.get("default_prompt_name"),
-    ), notes
+    normalize = said.normalize or False if options.normalize is None else options.normalize
+    resolved = {
+        "max_length": options.max_length or said.max_length or positions or DEFAULT_LENGTH,
+        "pooling": options.pooling or said.pooling or "mean",
+        "normalize": normalize,
+        "padding_side": _read(source / "tokenizer_config.json").get("padding_side", "right"),
+        "prompts": prompts.get("prompts") or {},
+        "default_prompt": prompts.get("default_prompt_name"),
+    }
+    return Resolved.from_dict(resolved, f"models.{model.name}: its repository", ExportError), notes
 
 
 def read(source: Path) -> Repository:

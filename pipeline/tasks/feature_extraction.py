@@ -13,40 +13,23 @@ from pipeline.errors import ExportError
 from pipeline.networks.tensors import Run, Tensors, Vector
 from pipeline.spec import Model
 from pipeline.tasks import _pooling, _repository, _texts
-from pipeline.tasks._repository import Options, Resolved, resolve
-from pipeline.tasks._texts import (
-    FILES,
-    METRIC,
-    TOOLCHAIN,
-    calibration,
-    labels,
-    predictions,
-    score,
-    size,
-    sized,
-    tokenizer_agreement,
-    validation,
-)
+from pipeline.tasks._repository import Options as Options
+from pipeline.tasks._repository import Resolved as Resolved
+from pipeline.tasks._repository import resolve as resolve
+from pipeline.tasks._texts import FILES as FILES
+from pipeline.tasks._texts import METRIC as METRIC
+from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
+from pipeline.tasks._texts import calibration as calibration
+from pipeline.tasks._texts import labels as labels
+from pipeline.tasks._texts import predictions as predictions
+from pipeline.tasks._texts import score as score
+from pipeline.tasks._texts import size as size
+from pipeline.tasks._texts import sized as sized
+from pipeline.tasks._texts import tokenizer_agreement as tokenizer_agreement
+from pipeline.tasks._texts import validation as validation
 
 if TYPE_CHECKING:
     import openvino as ov
-
-__all__ = [
-    "FILES",
-    "METRIC",
-    "TOOLCHAIN",
-    "Options",
-    "Resolved",
-    "calibration",
-    "labels",
-    "predictions",
-    "resolve",
-    "score",
-    "size",
-    "sized",
-    "tokenizer_agreement",
-    "validation",
-]
 
 
 def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
