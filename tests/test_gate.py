@@ -1,10 +1,11 @@
 """Gates hold at every execution precision, and what is refused is said with every figure."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from conftest import make_project, repro
+from conftest import repro
 
 from pipeline.errors import EvidenceError
 from pipeline.evidence import Accuracy, Execution, Fidelity, TaskScore
@@ -80,9 +81,9 @@ def test_evidence_with_other_keys_or_types_is_refused(
 
 
 def test_a_refusal_fails_the_build_and_everything_else_is_there(
-    tiny_bert: Path, tmp_path: Path
+    finished: Path, tmp_path: Path
 ) -> None:
-    project = make_project(tmp_path / "project", tiny_bert)
+    project = Path(shutil.copytree(finished, tmp_path / "project", copy_function=shutil.copy2))
     params = project / "params.yaml"
     text = params.read_text().replace('{cosine_mean: ">= 0.5"}', '{cosine_mean: ">= 1.5"}')
     params.write_text(text.replace("devices: [CPU]", "devices: [GPU]"))
