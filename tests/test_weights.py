@@ -16,12 +16,14 @@ from pipeline import check, gate, kinds
 from pipeline.errors import ExportError, PrecisionError
 from pipeline.evidence import Accuracy
 from pipeline.exporters import transformers
+from pipeline.host import isa, sandbox
 from pipeline.networks import ir, weights
 from pipeline.networks.tensors import Array
 from pipeline.networks.weights import IgnoredScope
 from pipeline.spec import Model
-from pipeline.steps import calibration, export, quantize, reference, validate
+from pipeline.steps import export, quantize
 from pipeline.steps.fetch import collect
+from pipeline.steps.reference import FACTS
 
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
@@ -504,26 +506,26 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
     )
     here = minilm.model_copy(
         update={name: str(ROOT / getattr(minilm, name)) for name in ("calibration", "validation")}
-    )
-    calibration.make(source, here.to_dict(), tmp_path / "calibration.npz")
-    facts = reference.make(source, here.to_dict(), tmp_path / "reference")
-    (tmp_path / "reference" / reference.FACTS).write_text(json.dumps(facts))
-    made = export.convert(source, here.to_dict(), tmp_path / "export")
+    ).to_dict()
+    calibration, reference = tmp_path / "calibration.npz", tmp_path / "reference"
+    exported = tmp_path / "export"
 
-    figures = {}
-    for variant in params.variants.values():
-        folder = tmp_path / variant.name
-        quantize.convert(
-            tmp_path / "export", variant.precision, params.options(variant),
-            tmp_path / "calibration.npz", folder,
-        )  # fmt: skip
-        figures[variant.name] = validate.measure(
-            folder, tmp_path / "reference", here.to_dict(), "CPU"
-        )
+    def child(target: str, *args: object) -> Any:
+        pinned = isa.ENVIRONMENT[isa.DEFAULT] if "quantize" in target else {}
+        return sandbox.run(f"pipeline.steps.{target}", *args, log=tmp_path / "log", env=pinned)
+
+    child("calibration:make", source, here, calibration)
+    facts = child("reference:make", source, here, reference)
+    (reference / FACTS).write_text(json.dumps(facts))
+    made = child("export:convert", source, here, exported)
+    unmet = {}
+    for name, variant in params.variants.items():
+        recipe = variant.precision, params.options(variant)
+        child("quantize:convert", exported, *recipe, calibration, tmp_path / name)
+        figures = child("validate:measure", tmp_path / name, reference, here, "CPU")
+        told = {"variant": name, "cid": "", "device": "CPU", **figures}
+        verdicts = gate.judge(params.gate(variant), Accuracy.from_dict(told))
+        unmet[name] = [verdict for verdict in verdicts if not verdict.met]
 
     assert made["checkpoint"].keys() == {kind.upper(), "I64"}
-    for variant in params.variants.values():
-        accuracy = Accuracy.from_dict(
-            {"variant": variant.name, "cid": "", "device": "CPU", **figures[variant.name]}
-        )
-        assert [v for v in gate.judge(params.gate(variant), accuracy) if not v.met] == []
+    assert unmet == {"minilm-fp32": [], "minilm-fp16": [], "minilm-int8": []}
