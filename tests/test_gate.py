@@ -10,6 +10,7 @@ from conftest import repro
 from pipeline.errors import EvidenceError
 from pipeline.evidence import Accuracy, Execution, Fidelity, TaskScore
 from pipeline.gate import Bound, judge
+from pipeline.networks.metrics import by_length
 
 
 def execution(requested: str, cosine_mean: float) -> Execution:
@@ -54,6 +55,14 @@ def test_a_bound_is_held_against_every_execution(accuracy: Accuracy) -> None:
 
 def test_a_bound_that_is_just_reached_is_met(accuracy: Accuracy) -> None:
     assert met(accuracy, "cosine_mean", ">= 0.97") == [True, True]
+
+
+def test_cosines_are_split_by_length_and_only_lengths_that_occur_are_shown() -> None:
+    buckets = list(by_length([0.5, 0.9, 0.7, 1.0, 0.1], [2, 16, 3, 129, 9000]))
+
+    assert [(b.up_to, b.samples) for b in buckets] == [(2, 1), (16, 2), (256, 1), (9000, 1)]
+    assert [b.cosine_min for b in buckets] == [0.5, 0.7, 1.0, 0.1]
+    assert buckets[1].cosine_mean == pytest.approx(0.8)
 
 
 def test_accuracy_is_read_as_it_was_written(accuracy: Accuracy, tmp_path: Path) -> None:

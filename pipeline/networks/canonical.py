@@ -147,11 +147,12 @@ def _operations(model: "ov.Model") -> Iterator["ov.Node"]:
     """Every operation in topological order, each before those of its bodies."""
     for operation in model.get_ordered_ops():
         yield operation
-        for body in _bodies(operation):
+        for body in bodies(operation):
             yield from _operations(body)
 
 
-def _bodies(operation: "ov.Node") -> list["ov.Model"]:
+def bodies(operation: "ov.Node") -> list["ov.Model"]:
+    """The bodies of a loop or the branches of a condition; none of any other operation."""
     kind = operation.get_type_name()
     if kind in ("Loop", "TensorIterator"):
         return [operation.get_function()]

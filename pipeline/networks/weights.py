@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.errors import PrecisionError
+from pipeline.networks import canonical
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -218,13 +219,9 @@ def _operations(
 
 def _bodies(operation: "ov.Node") -> Iterator[tuple["ov.Model", dict[str, "ov.Node"]]]:
     """The bodies of an operation, each with what feeds its Parameters."""
-    kind = operation.get_type_name()
-    if kind in ("Loop", "TensorIterator"):
-        body = operation.get_function()
-        yield body, _feeds(operation, body, operation.get_input_descriptions())
-    elif kind == "If":
-        for index, body in enumerate((operation.get_then_body(), operation.get_else_body())):
-            yield body, _feeds(operation, body, operation.get_input_descriptions(index))
+    for index, body in enumerate(canonical.bodies(operation)):
+        branch = (index,) if operation.get_type_name() == "If" else ()
+        yield body, _feeds(operation, body, operation.get_input_descriptions(*branch))
 
 
 def _feeds(operation: "ov.Node", body: "ov.Model", descriptions: Any) -> dict[str, "ov.Node"]:
