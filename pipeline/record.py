@@ -6,12 +6,15 @@ named in one line.
 
 import json
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import EvidenceError, PipelineError
+
+# A line fit for a terminal: no control characters.
+Line = Annotated[str, Field(pattern=r"^\P{C}*$", max_length=2000)]
 
 
 class Record(BaseModel):

@@ -18,6 +18,19 @@ Entry = TypeVar("Entry")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
+class Limits(Record):
+    """What each child process that handles a model may use.
+
+    Args:
+        deadline_s: seconds of wall time for one step of work.
+        memory_gib: memory of its own, in GiB, of the process and all that it starts; by default
+            seven eighths of what the machine has.
+    """
+
+    deadline_s: float = Field(default=3600, gt=0, le=7 * 86_400)
+    memory_gib: float | None = Field(default=None, gt=0, le=1 << 20)
+
+
 class Model(Record):
     """Where a model comes from, how it is exported, and what it is judged on.
 
@@ -28,6 +41,9 @@ class Model(Record):
         calibration: path of the texts that full quantization may look at.
         validation: path of the labelled data that fidelity and the task metric are measured on.
         allow: which foreign code may run: `remote_code`, `pickle`.
+        limits: what its child processes may use; may be left out.
+        sha256: the digest of the source's wanted files (`manifest.digest`); may be left out, but
+            not where `allow` lets code run from a source that no hash pins.
     """
 
     name: str
@@ -38,6 +54,8 @@ class Model(Record):
     calibration: str
     validation: str
     allow: tuple[Literal["remote_code", "pickle"], ...]
+    limits: Limits = Limits()
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
 
     @property
     def source_kind(self) -> str:

@@ -1,9 +1,13 @@
 """Small real things to test with: a random BERT, and a project that ran on it."""
 
+import fcntl
 import os
+import select
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -95,13 +99,45 @@ def repro(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
+def finished(watched: tuple[Path, str]) -> Path:
     """A project in which `dvc repro` ran; not to be changed."""
+    return watched[0]
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> tuple[Path, str]:
+    """That project, and what a person at a terminal saw, who was shown progress at once."""
     folder = make_project(tmp_path_factory.mktemp("finished"), tiny_bert)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = repro(folder, PATH=path, HF_HUB_OFFLINE="1")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    code, seen = at_a_terminal(
+        ["dvc", "repro"], folder, PATH=path, HF_HUB_OFFLINE="1", OVPIPE_PROGRESS_AFTER="0"
+    )
+    assert code == 0, seen
+    return folder, seen
+
+
+def at_a_terminal(command: list[str], folder: Path, **environment: str) -> tuple[int, str]:
+    """The exit code of a command that has a terminal of 100 columns, and what is written there."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = bytearray()
+    while process.poll() is None or select.select([ours], [], [], 0)[0]:
+        if select.select([ours], [], [], 0.1)[0]:
+            try:
+                seen += os.read(ours, 1 << 16)
+            except OSError:  # the last one who had it open is gone
+                break
+    os.close(ours)
+    return process.wait(timeout=600), seen.decode(errors="replace")
 
 
 def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -85,11 +85,12 @@ def stage_process(name: str, project: Path) -> int:
 
 
 def processes_in(project: Path) -> dict[int, str]:
-    """The command lines of all processes whose working folder is the project."""
+    """The command lines of all processes whose working folder is the project, or lies in it."""
     found = {}
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and (entry / "cwd").resolve() == project.resolve():
+            inside = (entry / "cwd").resolve().is_relative_to(project.resolve())
+            if entry.name.isdigit() and inside:
                 found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
         except OSError:  # it ended while we looked
             continue

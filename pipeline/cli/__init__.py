@@ -5,7 +5,7 @@ One file per command. Each imports what it needs when it runs, so that `--help` 
 
 import click
 
-from pipeline.cli import car, check, cid, ls, pin, pull, report, verify
+from pipeline.cli import car, check, cid, doctor, ls, pin, pull, report, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,5 +18,5 @@ def main() -> None:
     """
 
 
-for _module in (car, check, cid, ls, pin, pull, report, verify):
+for _module in (car, check, cid, doctor, ls, pin, pull, report, verify):
     main.add_command(_module.command)

@@ -8,6 +8,7 @@ behind from racing its successor.
 import errno
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -15,12 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import LockedError
+from pipeline.errors import IntegrityError, LockedError
 
 
 @contextmanager
 def building(work: Path, name: str, *, wait_s: float = 60.0) -> Iterator[Path]:
-    """A fresh scratch folder for one output, under its lock; gone when the block ends.
+    """A fresh scratch folder, by its absolute path, for one output; gone when the block ends.
 
     Args:
         work: the project's .work/ folder.
@@ -36,7 +37,7 @@ def building(work: Path, name: str, *, wait_s: float = 60.0) -> Iterator[Path]:
         shutil.rmtree(scratch_parent, ignore_errors=True)  # what a killed builder left
         scratch_parent.mkdir(parents=True)
         try:
-            yield Path(tempfile.mkdtemp(dir=scratch_parent))
+            yield Path(tempfile.mkdtemp(dir=scratch_parent.absolute()))
         finally:
             shutil.rmtree(scratch_parent, ignore_errors=True)
 
@@ -54,6 +55,12 @@ def locked(path: Path, name: str, *, wait_s: float) -> Iterator[None]:
         yield
 
 
+def folder(path: Path) -> Path:
+    """A new folder."""
+    path.mkdir()
+    return path
+
+
 def publish(built: Path, target: Path, *, replace: bool = True) -> None:
     """Move a finished file or folder into place, durably, replacing what is there.
 
@@ -61,6 +68,7 @@ def publish(built: Path, target: Path, *, replace: bool = True) -> None:
     moved aside first, because rename(2) replaces no folder that has contents.
 
     Raises:
+        IntegrityError: there is something in it that is neither a file nor a folder.
         FileExistsError: something is there, and it may not `replace` it.
     """
     _sync_tree(built)
@@ -112,7 +120,11 @@ def _lock(fd: int) -> None:
 
 
 def _sync_tree(path: Path) -> None:
-    if path.is_dir():
+    """Sync what a child process may have left: nothing but files and folders is opened."""
+    mode = path.lstat().st_mode
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise IntegrityError(f"{path.name}: want regular files and folders only")
+    if stat.S_ISDIR(mode):
         for child in path.iterdir():
             _sync_tree(child)
     _sync(path)

@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ParamSpec
 
 from pipeline.errors import PipelineError
+from pipeline.host import progress
 from pipeline.host.lifetime import die_with_parent
 
 P = ParamSpec("P")
@@ -45,12 +47,13 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def stage(function: Callable[P, None]) -> Callable[P, None]:
-    """A command that DVC runs: it dies with DVC."""
+    """A command that DVC runs: it dies with DVC, and says what it is doing if that takes long."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         die_with_parent()
-        command(function)(*args, **kwargs)
+        with progress.bar(None, " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])):
+            command(function)(*args, **kwargs)
 
     return run
 

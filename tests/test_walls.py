@@ -1,0 +1,249 @@
+"""What holds a child in: each probe is done by a plain process, and refused to a child.
+
+The whole file runs again as an ordinary user, who takes test_sandbox.py along, and where namespaces
+are forbidden.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import probes
+import pytest
+from conftest import ROOT
+from ordinary import as_ordinary_user, without_namespaces
+
+from pipeline.errors import SandboxError
+from pipeline.host import landlock, walls
+from pipeline.host.sandbox import Access, Child
+
+AGAIN = os.environ.get("OVPIPE_TEST_AGAIN")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> dict[str, Path]:
+    """Where a child may write, and its log."""
+    (tmp_path / "scratch").mkdir()
+    return {"scratch": tmp_path / "scratch", "log": tmp_path / "child.log"}
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """What lies outside: a secret, a file of this user, listeners, and this process."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (outside / "mine").write_text("mine")
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
+        path = f"/tmp/ovpipe-{os.getpid()}"  # noqa: S108 - such a path may have 107 characters
+        unix.bind(path)
+        unix.listen()
+        yield {
+            "secret": str(outside / "secret"),
+            "mine": str(outside / "mine"),
+            "port": tcp.getsockname()[1],
+            "unix": path,
+            "pid": os.getpid(),
+        }
+        os.unlink(path)
+
+
+def unconfined(target: dict[str, Any], cwd: Path) -> dict[str, str]:
+    """How the probes end in a plain process."""
+    done = subprocess.run(
+        [sys.executable, probes.__file__, json.dumps(target)],
+        cwd=cwd, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    answer: dict[str, str] = json.loads(done.stdout)
+    return answer
+
+
+def test_what_a_plain_process_does_a_child_cannot(
+    place: dict[str, Path], target: dict[str, Any], tmp_path: Path
+) -> None:
+    before = unconfined(target, tmp_path)
+    Path(target["mine"]).chmod(0o644)
+    Path(target["mine"]).write_text("mine")
+
+    with Child(**place) as made:
+        after = made.call("probes:attempt", target, returns=dict[str, str])
+
+    done = {name for name, ended in before.items() if ended == "done"}
+    assert done >= before.keys() - ({"make_namespaces"} if AGAIN == "without" else set())
+    assert {name: ended for name, ended in after.items() if ended == "done"} == {}
+    assert Path(target["mine"]).read_text() == "mine"
+    assert Path(target["mine"]).stat().st_mtime > 1
+    assert sorted(path.name for path in Path(target["mine"]).parent.glob("new-*")) != []
+
+
+def test_a_child_reads_what_it_is_granted_and_cannot_write_it(
+    place: dict[str, Path], target: dict[str, Any]
+) -> None:
+    access = Access(reads=(Path(target["secret"]),))
+
+    with Child(access=access, **place) as made:
+        after = made.call(
+            "probes:attempt", {**target, "mine": target["secret"]}, returns=dict[str, str]
+        )
+
+    assert after["read_file"] == after["read_through_a_link"] == "done"
+    assert {name for name, ended in after.items() if ended == "done"} == {
+        "read_file",
+        "read_through_a_link",
+    }
+
+
+def test_a_child_with_the_network_reaches_the_internet_and_no_socket_of_this_machine(
+    place: dict[str, Path], target: dict[str, Any]
+) -> None:
+    with Child(access=Access(network=True), **place) as made:
+        after = made.call("probes:attempt", target, returns=dict[str, str])
+
+    assert {name for name, ended in after.items() if ended == "done"} == {
+        "connect",
+        "send_datagram",
+    }
+
+
+def test_the_walls_are_named(place: dict[str, Path]) -> None:
+    with Child(**place) as made:
+        held = made.walls
+
+    expected = {f"landlock {landlock.version()}", "seccomp"}
+    assert set(held) == expected | (set() if AGAIN == "without" else {"namespaces"})
+    assert walls.suffice(held)
+
+
+@pytest.mark.parametrize(
+    ("held", "enough"),
+    [
+        ((), False),
+        (("landlock 7",), False),
+        (("seccomp", "namespaces"), False),
+        (("landlock 5", "seccomp"), False),
+        (("landlock 5", "seccomp", "namespaces"), True),
+        (("landlock 6", "seccomp"), True),
+    ],
+)
+def test_foreign_code_wants_landlock_and_seccomp_and_that_no_other_process_is_reached(
+    held: tuple[str, ...], enough: bool
+) -> None:
+    assert walls.suffice(held) is enough
+
+
+NO_LANDLOCK = (
+    "import sys\n"
+    "if sys.flags.safe_path:\n"
+    "    from pipeline.host import landlock\n"
+    "    landlock.version = lambda: 0\n"
+)
+
+
+@pytest.fixture
+def no_landlock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children find a kernel without Landlock."""
+    (tmp_path / "sitecustomize.py").write_text(NO_LANDLOCK)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("no_landlock")
+def test_without_landlock_ordinary_work_goes_on_and_foreign_code_does_not_run(
+    place: dict[str, Path],
+) -> None:
+    with Child(**place) as made:
+        assert made.call("probes:add", 1, 2, returns=int) == 3
+        assert not any("landlock" in wall for wall in made.walls)
+
+    with pytest.raises(SandboxError, match=r"runs only behind Landlock .* OVPIPE_UNCONFINED=1"):
+        Child(foreign=True, **place)
+
+
+@pytest.mark.usefixtures("no_landlock")
+def test_foreign_code_runs_without_walls_only_where_that_is_said_and_it_is_recorded(
+    place: dict[str, Path], target: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVPIPE_UNCONFINED", "1")
+
+    with Child(foreign=True, **place) as made:
+        after = made.call("probes:attempt", target, returns=dict[str, str])
+
+        assert made.walls == ("none: OVPIPE_UNCONFINED=1",)
+    assert after["read_file"] == after["connect"] == "done"
+
+
+def test_the_walls_stay_around_ordinary_work_where_foreign_code_runs_without(
+    place: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVPIPE_UNCONFINED", "1")
+
+    with Child(**place) as made:
+        assert "seccomp" in made.walls
+
+
+def test_half_made_namespaces_are_given_up_and_the_other_walls_stand(
+    place: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if sys.flags.safe_path:\n"
+        "    from pipeline.host import namespaces\n"
+        "    def fail(writes): raise PermissionError('mount is forbidden')\n"
+        "    namespaces._freeze = fail\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with Child(foreign=True, **place) as made:
+        assert made.walls == (f"landlock {landlock.version()}", "seccomp")
+        assert made.call("probes:add", 1, 2, returns=int) == 3
+
+
+def test_of_a_folder_on_the_import_path_a_child_reads_only_the_code(
+    place: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    (project / "package").mkdir(parents=True)
+    (project / "package" / "__init__.py").write_text("FOUND = 3")
+    (project / "secret").write_text("secret")
+    monkeypatch.syspath_prepend(project)
+
+    with Child(**place) as made:
+        after = made.call(
+            "probes:attempt",
+            {"secret": str(project / "secret"), "mine": str(project / "secret")},
+            returns=dict[str, str],
+        )
+
+    assert after["read_file"].startswith("PermissionError")
+    assert project / "package" in walls.code_folders()
+    assert project not in walls.code_folders()
+
+
+@pytest.mark.skipif(AGAIN is not None, reason="it is the one that runs the others again")
+@pytest.mark.parametrize("how", ["user", "without", "user-without"])
+def test_all_of_it_holds_for(how: str, tmp_path: Path) -> None:
+    """An ordinary user, a machine that forbids namespaces, and both."""
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT),
+        f"--basetemp={tmp_path / 'again'}", "tests/test_walls.py",
+    ]  # fmt: skip
+    again = "with"
+    if "without" in how:
+        command, again = without_namespaces(command), "without"
+    else:
+        command.append("tests/test_sandbox.py")
+    if "user" in how:
+        command = as_ordinary_user(command, tmp_path)
+
+    done = subprocess.run(
+        command,
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "OVPIPE_TEST_AGAIN": again, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "[100%]" in done.stdout
