@@ -15,8 +15,11 @@ def main(model: str) -> None:
     from pipeline.steps import export
 
     layout = Layout()
-    for note in export.export(check.load(layout.params).model(model), layout):
+    exported = export.export(check.load(layout.params).model(model), layout)
+    for note in exported.notes:
         click.echo(f"note: {note}", err=True)
+    for path in exported.removed:
+        click.echo(f"note: leads out of the repository, left out: {path}", err=True)
 
 
 if __name__ == "__main__":

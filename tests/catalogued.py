@@ -53,7 +53,9 @@ def _entry(variant: str, layout: Layout) -> Entry:
         profile=dag.profile.name,
         size_bytes=dag.size_bytes,
         weights_bytes=0,
-        provenance=Provenance(source=source, recipe={}, toolchain={}, stamps={}, notes=()),
+        provenance=Provenance(
+            source=source, recipe={}, toolchain={}, stamps={}, notes=(), removed=(), walls={}
+        ),
         accuracy=_accuracy(variant, dag),
         benchmarks=(),
     )

@@ -60,7 +60,9 @@ def artifact_of(variant: str, layout: Layout, *, met: bool) -> Artifact:
         profile=dag.profile.name,
         size_bytes=dag.size_bytes,
         files=manifest.of_folder(layout.ir(variant)),
-        provenance=Provenance(source=source, recipe={}, toolchain={}, stamps={}, notes=()),
+        provenance=Provenance(
+            source=source, recipe={}, toolchain={}, stamps={}, notes=(), removed=(), walls={}
+        ),
         verdicts=(Verdict(bound=bound, execution="f32", measured=0.95 if met else 0.5, met=met),),
     )
 

@@ -71,7 +71,7 @@ def repository(tiny_bert: Path, tmp_path: Path) -> Repository:
 def exported(model: Model, source: Path, folder: Path) -> Path:
     """The IR folder that the export step makes of a source."""
     out = folder / "ir"
-    export_step.convert(source, model.to_dict(), out)
+    export_step.write_ir(model, source, out)
     return out
 
 

@@ -5,6 +5,7 @@ before, and what consumers look for by name stays: operations that the source na
 that somebody reads (canonical.py, stamps.py, docs/artifact-format.md).
 """
 
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,17 @@ def networks(folder: Path) -> list[str]:
     """The names of an IR folder's networks: its models less the tokenizer's two."""
     models = {path.stem for path in folder.glob("openvino_*.xml")}
     return sorted(models - {TOKENIZER, DETOKENIZER})
+
+
+def copy_beside(source: Path, out: Path) -> None:
+    """Fill a new folder with the files of an IR folder that are not its networks'."""
+    ours = {f"{name}{suffix}" for name in networks(source) for suffix in (".xml", ".bin")}
+    out.mkdir()
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source).as_posix()
+        if path.is_file() and name not in ours:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, out / name)
 
 
 def write(

@@ -1,6 +1,6 @@
 """A session: an IR compiled on a device; what is validated and benchmarked is what is served."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,12 +110,14 @@ def missing(device: str) -> str | None:
     """Why a device cannot be used here, or None if it can."""
     import openvino as ov
 
-    if device == "AUTO":
+    return absence(device, ov.Core().available_devices)
+
+
+def absence(device: str, have: Iterable[str]) -> str | None:
+    """Why a device is none of those that OpenVINO offers, or None if it is."""
+    if device == "AUTO" or any(n == device or n.startswith(f"{device}.") for n in have):
         return None
-    have = ov.Core().available_devices
-    if any(name == device or name.startswith(f"{device}.") for name in have):
-        return None
-    return f"device {device!r} is not there: OpenVINO {ov.__version__} offers {have}"
+    return f"device {device!r} is not there: OpenVINO offers {sorted(have)}"
 
 
 def reason(error: Exception) -> str:

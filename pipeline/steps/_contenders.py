@@ -1,13 +1,17 @@
 """What a benchmark compares, each in a child process of its own: OpenVINO, and PyTorch eager.
 
-Both answer the same calls: `ready`, `latency`, `throughput`, `usage`.
+Both answer the same calls: `ready`, `latency`, `throughput`, `usage`; what they answer is held
+against the records here, because the original may run code that came with the model.
 """
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from pipeline import kinds
 from pipeline.networks import ir, samples
@@ -17,8 +21,42 @@ from pipeline.networks.session import (
     execution_devices,
     execution_precision,
 )
+from pipeline.record import Line, Record
+from pipeline.steps import _source
 
 WARM_UP = 5
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class Ready(Record):
+    """What it took to get ready, and how it runs; as of `evidence.Contender`."""
+
+    name: Line
+    load_ms: float = Field(ge=0)
+    compile_ms: float = Field(ge=0)
+    threads: int = Field(ge=1)
+    streams: int = Field(ge=1)
+    execution_devices: tuple[Line, ...]
+    execution_precision: Line
+
+
+class Latencies(Record):
+    """Milliseconds of each request of one turn."""
+
+    latencies_ms: tuple[_Positive, ...] = Field(min_length=1)
+
+
+class Rate(Record):
+    """Requests finished per second of one turn."""
+
+    per_s: _Positive
+
+
+class Usage(Record):
+    """CPU seconds of all threads, and the largest resident set in bytes."""
+
+    cpu_s: float = Field(ge=0)
+    peak_memory_bytes: int = Field(ge=0)
 
 
 class OpenVINO:
@@ -56,11 +94,11 @@ class OpenVINO:
             "execution_precision": execution_precision(self._single),
         }
 
-    def latency(self, seconds: float) -> list[float]:
+    def latency(self, seconds: float) -> dict[str, Any]:
         """Milliseconds of each request of one turn."""
-        return _latencies(self._infer, seconds)
+        return {"latencies_ms": _latencies(self._infer, seconds)}
 
-    def throughput(self, seconds: float) -> float:
+    def throughput(self, seconds: float) -> dict[str, Any]:
         """Requests finished per second of one turn, all streams busy."""
         started = time.perf_counter()
         requests = 0
@@ -68,9 +106,9 @@ class OpenVINO:
             self._queue.start_async(self._inputs, share_inputs=True)
             requests += 1
         self._queue.wait_all()
-        return requests / (time.perf_counter() - started)
+        return {"per_s": requests / (time.perf_counter() - started)}
 
-    def usage(self) -> dict[str, float]:
+    def usage(self) -> dict[str, Any]:
         """What the process has taken so far."""
         return _usage()
 
@@ -81,13 +119,11 @@ class OpenVINO:
 class PyTorch:
     """The original model in eager mode at fp32, on the CPU, one request after another."""
 
-    def __init__(self, source: Path, fields: dict[str, object], inputs: Path, threads: int) -> None:
+    def __init__(self, given: _source.Given, inputs: Path, threads: int) -> None:
         import torch
 
-        from pipeline.spec import Model
-
         torch.set_num_threads(threads)
-        model = Model.from_dict(fields)
+        model, source, _ = _source.opened(given)
         task = kinds.load("task", model.task)
         self._inputs = samples.load(inputs)[0]
         started = time.perf_counter()
@@ -110,16 +146,17 @@ class PyTorch:
             "execution_precision": "f32",
         }
 
-    def latency(self, seconds: float) -> list[float]:
+    def latency(self, seconds: float) -> dict[str, Any]:
         """Milliseconds of each request of one turn."""
-        return _latencies(self._infer, seconds)
+        return {"latencies_ms": _latencies(self._infer, seconds)}
 
-    def throughput(self, seconds: float) -> float:
+    def throughput(self, seconds: float) -> dict[str, Any]:
         """Requests finished per second of one turn."""
         started = time.perf_counter()
-        return len(_latencies(self._infer, seconds)) / (time.perf_counter() - started)
+        requests = len(_latencies(self._infer, seconds))
+        return {"per_s": requests / (time.perf_counter() - started)}
 
-    def usage(self) -> dict[str, float]:
+    def usage(self) -> dict[str, Any]:
         """What the process has taken so far."""
         return _usage()
 
@@ -140,11 +177,10 @@ def _since_ms(started: float) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def _usage() -> dict[str, float]:
+def _usage() -> dict[str, Any]:
     """CPU seconds of all threads, and the largest resident set in bytes.
 
-    The latter is VmHWM of proc(5): unlike ru_maxrss it knows nothing of the process before exec.
+    The latter is of this process alone: it was forked, and execve(2) would have kept its parent's.
     """
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    peak_kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
-    return {"cpu_s": time.process_time(), "peak_memory_bytes": int(peak_kib) * 1024}
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"cpu_s": time.process_time(), "peak_memory_bytes": peak_kib * 1024}

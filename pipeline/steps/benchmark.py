@@ -5,10 +5,11 @@ gives a ratio of its own and the median of those is the figure.
 """
 
 import hashlib
+import json
 import os
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -16,10 +17,16 @@ from pipeline import kinds
 from pipeline.evidence import Benchmark, Comparison, Contender, Latency
 from pipeline.host import atomic, sandbox
 from pipeline.host.progress import track
+from pipeline.host.walls import Access
 from pipeline.ipfs import unixfs
 from pipeline.layout import Layout
 from pipeline.networks import samples
-from pipeline.spec import BenchmarkSpec, Model, Params, Variant
+from pipeline.networks.session import absence
+from pipeline.spec import BenchmarkSpec, Params, Variant
+from pipeline.steps import _source
+from pipeline.steps._contenders import Latencies, Rate, Ready, Usage
+
+T = TypeVar("T")
 
 _CONTENDERS = "pipeline.steps._contenders"
 
@@ -27,14 +34,14 @@ _CONTENDERS = "pipeline.steps._contenders"
 class Turns(Protocol):
     """A contender in its child process."""
 
-    def call(self, method: str, *args: object) -> Any:
+    def call(self, name: str, *args: object, returns: type[T]) -> T:
         """The answer of the contender."""
 
 
 def benchmark(params: Params, variant: Variant, device: str, layout: Layout) -> Benchmark:
     """Write artifacts/benchmark/<variant>-<device>.json; a device that is not there is said so."""
     log = layout.log(f"benchmark-{variant.name}-{device}")
-    unavailable = sandbox.run("pipeline.networks.session:missing", device, log=log)
+    unavailable = absence(device, json.loads(layout.host.read_bytes())["devices"])
     comparison = None
     if unavailable is None:
         with atomic.building(layout.work, f"benchmark/{variant.name}-{device}") as scratch:
@@ -54,51 +61,53 @@ def benchmark(params: Params, variant: Variant, device: str, layout: Layout) -> 
 def _compare(
     params: Params, variant: Variant, device: str, layout: Layout, scratch: Path, log: Path
 ) -> Comparison:
-    model, source = params.model(variant.model), layout.source(variant.model).resolve()
-    inputs = scratch / "inputs.npz"
-    shapes = sandbox.run(
-        "pipeline.steps.benchmark:make_inputs",
-        source,
-        model.to_dict(),
-        params.benchmark.length,
-        inputs,
-        log=log,
-    )
-    folder = layout.ir(variant.name).resolve()
-    with sandbox.Child(
-        "pipeline.steps._contenders:OpenVINO", folder, device, inputs, log=log
-    ) as ours:
-        threads = ours.call("ready")["threads"]
-        with sandbox.Child(
-            f"{_CONTENDERS}:PyTorch", source, model.to_dict(), inputs, threads, log=log
-        ) as theirs:
-            return compare(ours, theirs, params.benchmark, shapes)
+    model, made = params.model(variant.model), atomic.folder(scratch / "made")
+    given, inputs = _source.given(model, layout), made / "inputs.npz"
+    with _source.child(model, layout, scratch=made, log=log) as child:
+        shapes = child.call(
+            "pipeline.steps.benchmark:make_inputs",
+            given,
+            params.benchmark.length,
+            inputs,
+            returns=dict[str, tuple[int, ...]],
+        )
+    folder, nothing = layout.ir(variant.name).resolve(), type(None)
+    access = Access(reads=(folder, inputs), devices=True)
+    ours_scratch, theirs_scratch = (atomic.folder(scratch / name) for name in ("ours", "theirs"))
+    with (
+        sandbox.Child(scratch=ours_scratch, log=log, access=access, limits=model.limits) as ours,
+        _source.child(model, layout, scratch=theirs_scratch, log=log, reads=(inputs,)) as theirs,
+    ):
+        ours.call(f"{_CONTENDERS}:OpenVINO", folder, device, inputs, returns=nothing)
+        threads = ours.call("ready", returns=Ready).threads
+        theirs.call(f"{_CONTENDERS}:PyTorch", given, inputs, threads, returns=nothing)
+        return compare(ours, theirs, params.benchmark, shapes)
 
 
-def make_inputs(
-    source: Path, fields: dict[str, object], length: int, out: Path
-) -> dict[str, list[int]]:
+def make_inputs(given: _source.Given, length: int, out: Path) -> dict[str, list[int]]:
     """In a child: write one input of that length; returns its shapes by tensor name."""
-    model = Model.from_dict(fields)
+    model, source, _ = _source.opened(given)
     inputs = kinds.load("task", model.task).sized(model, source, length)
     samples.save([inputs], out)
     return {name: list(array.shape) for name, array in inputs.items()}
 
 
 def compare(
-    ours: Turns, theirs: Turns, spec: BenchmarkSpec, shapes: dict[str, list[int]]
+    ours: Turns, theirs: Turns, spec: BenchmarkSpec, shapes: dict[str, tuple[int, ...]]
 ) -> Comparison:
     """Let two contenders take turns; who goes first alternates."""
-    latencies: dict[Turns, list[list[float]]] = {ours: [], theirs: []}
+    latencies: dict[Turns, list[tuple[float, ...]]] = {ours: [], theirs: []}
     throughputs: dict[Turns, list[float]] = {ours: [], theirs: []}
     turn_s = spec.seconds / spec.rounds
     cpu = _Cpu(ours, theirs)
     for round_index in track(range(spec.rounds), spec.rounds, "benchmark"):
         order = (ours, theirs) if round_index % 2 == 0 else (theirs, ours)
         for contender in order:
-            latencies[contender].append(contender.call("latency", turn_s))
+            turn = contender.call("latency", turn_s, returns=Latencies)
+            latencies[contender].append(turn.latencies_ms)
         for contender in order:
-            throughputs[contender].append(contender.call("throughput", turn_s))
+            rate = contender.call("throughput", turn_s, returns=Rate)
+            throughputs[contender].append(rate.per_s)
     medians = {c: np.array([np.median(turn) for turn in latencies[c]]) for c in latencies}
     rates = {c: np.array(throughputs[c]) for c in throughputs}
     return Comparison(
@@ -108,18 +117,18 @@ def compare(
         throughput_speedup=float(np.median(rates[ours] / rates[theirs])),
         rounds=spec.rounds,
         seconds_per_round=turn_s,
-        input_shapes={name: tuple(shape) for name, shape in shapes.items()},
+        input_shapes=shapes,
         others_cpu_share=cpu.others_share(),
     )
 
 
-def _figures(contender: Turns, turns: list[list[float]], rates: list[float]) -> Contender:
+def _figures(contender: Turns, turns: list[tuple[float, ...]], rates: list[float]) -> Contender:
     requests = np.concatenate(turns)
-    ready = contender.call("ready")
+    ready = contender.call("ready", returns=Ready)
     return Contender(
-        name=ready["name"],
-        load_ms=ready["load_ms"],
-        compile_ms=ready["compile_ms"],
+        name=ready.name,
+        load_ms=ready.load_ms,
+        compile_ms=ready.compile_ms,
         latency=Latency(
             median_ms=float(np.median(requests)),
             p90_ms=float(np.percentile(requests, 90)),
@@ -127,11 +136,11 @@ def _figures(contender: Turns, turns: list[list[float]], rates: list[float]) -> 
             requests=len(requests),
         ),
         throughput_per_s=float(np.median(rates)),
-        peak_memory_bytes=contender.call("usage")["peak_memory_bytes"],
-        threads=ready["threads"],
-        streams=ready["streams"],
-        execution_devices=tuple(ready["execution_devices"]),
-        execution_precision=ready["execution_precision"],
+        peak_memory_bytes=contender.call("usage", returns=Usage).peak_memory_bytes,
+        threads=ready.threads,
+        streams=ready.streams,
+        execution_devices=ready.execution_devices,
+        execution_precision=ready.execution_precision,
         latency_spread=_spread([float(np.median(turn)) for turn in turns]),
         throughput_spread=_spread(rates),
     )
@@ -160,6 +169,7 @@ class _Cpu:
         line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
         ticks = [int(field) for field in line.split()[1:9]]  # user to steal; guest is in user
         total, idle = sum(ticks), ticks[3] + ticks[4]
-        own = time.process_time() + sum(c.call("usage")["cpu_s"] for c in self._contenders)
+        used = [contender.call("usage", returns=Usage) for contender in self._contenders]
+        own = time.process_time() + sum(usage.cpu_s for usage in used)
         hertz = os.sysconf("SC_CLK_TCK")
         return total / hertz, (total - idle) / hertz, own

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from pipeline import kinds
-from pipeline.host import atomic, sandbox
+from pipeline.host import atomic
 from pipeline.layout import Layout
 from pipeline.networks import samples
 from pipeline.spec import Model
+from pipeline.steps import _source
 
 
 def calibration(model: Model, layout: Layout) -> None:
@@ -16,18 +17,19 @@ def calibration(model: Model, layout: Layout) -> None:
         EvidenceError: the calibration set cannot be read.
     """
     with atomic.building(layout.work, f"calibration/{model.name}") as scratch:
-        made = scratch / "inputs.npz"
-        sandbox.run(
-            "pipeline.steps.calibration:make",
-            layout.source(model.name).resolve(),
-            model.to_dict(),
-            made,
-            log=layout.log(f"calibration-{model.name}"),
-        )
-        atomic.publish(made, layout.calibration(model.name))
+        made = atomic.folder(scratch / "made")
+        log = layout.log(f"calibration-{model.name}")
+        with _source.child(model, layout, scratch=made, log=log) as child:
+            child.call(
+                "pipeline.steps.calibration:make",
+                _source.given(model, layout),
+                made / "inputs.npz",
+                returns=type(None),
+            )
+        atomic.publish(made / "inputs.npz", layout.calibration(model.name))
 
 
-def make(source: Path, fields: dict[str, object], out: Path) -> None:
+def make(given: _source.Given, out: Path) -> None:
     """In a child: let the task make its calibration inputs."""
-    model = Model.from_dict(fields)
+    model, source, _ = _source.opened(given)
     samples.save(kinds.load("task", model.task).calibration(model, source), out)

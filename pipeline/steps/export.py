@@ -4,44 +4,76 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import kinds
-from pipeline.host import atomic, isa, sandbox
+from pipeline.host import atomic, isa
 from pipeline.layout import Layout
 from pipeline.networks import description, ir
 from pipeline.networks.description import Description
-from pipeline.record import to_json
+from pipeline.record import Line, Record
 from pipeline.spec import Model
+from pipeline.steps import _source
 from pipeline.steps.machine import versions
 
 
-def export(model: Model, layout: Layout) -> list[str]:
-    """Fill artifacts/export/<model> and write its provenance.
+class Exported(Record):
+    """How an export was made.
 
-    Returns:
-        Where params.yaml contradicts what the model's repository says, a line each.
+    Args:
+        dtype: the element type that the original was loaded with.
+        checkpoint: bytes of the source's tensors by element type.
+        toolchain: versions of the exporter's distributions.
+        rt_info: by network, what tools wrote into it and the IR does not carry.
+        notes: where params.yaml contradicts what the model's repository says.
+        removed: what parsers did not get to see of the source's configurations.
+        walls: what held the process in.
+    """
+
+    dtype: Line
+    checkpoint: dict[str, int]
+    toolchain: dict[str, str]
+    rt_info: dict[str, Any]
+    notes: tuple[Line, ...]
+    removed: tuple[Line, ...]
+    walls: tuple[str, ...]
+
+
+def export(model: Model, layout: Layout) -> Exported:
+    """Fill artifacts/export/<model> and write its provenance.
 
     Raises:
         ExportError: the source cannot become IR.
     """
     with atomic.building(layout.work, f"export/{model.name}") as scratch:
-        made = sandbox.run(
-            "pipeline.steps.export:convert",
-            layout.source(model.name).resolve(),
-            model.to_dict(),
-            scratch / "ir",
+        made = atomic.folder(scratch / "made")
+        with _source.child(
+            model,
+            layout,
+            scratch=made,
             log=layout.log(f"export-{model.name}"),
             env=isa.ENVIRONMENT[isa.DEFAULT],
-        )
+        ) as child:
+            told = child.call(
+                "pipeline.steps.export:convert",
+                _source.given(model, layout),
+                made / "ir",
+                returns=dict[str, Any],
+            )
+            walls = child.walls
+        exported = Exported.from_dict({**told, "walls": walls})
         provenance = scratch / "provenance.json"
-        provenance.write_text(to_json(made))
-        atomic.publish(scratch / "ir", layout.export(model.name))
+        provenance.write_text(exported.json())
+        atomic.publish(made / "ir", layout.export(model.name))
         atomic.publish(provenance, layout.export_provenance(model.name))
-    notes: list[str] = made["notes"]
-    return notes
+    return exported
 
 
-def convert(source: Path, fields: dict[str, object], out: Path) -> dict[str, Any]:
-    """In a child: let the format's exporter write the IR folder."""
-    model = Model.from_dict(fields)
+def convert(given: _source.Given, out: Path) -> dict[str, Any]:
+    """In a child: write the IR folder of a source, from what parsers may see of it."""
+    model, source, removed = _source.opened(given)
+    return {"removed": removed, **write_ir(model, source, out)}
+
+
+def write_ir(model: Model, source: Path, out: Path) -> dict[str, Any]:
+    """Let the format's exporter write the IR folder, and describe it."""
     out.mkdir()
     exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
     options, notes = task.resolve(model, source)
@@ -50,4 +82,8 @@ def convert(source: Path, fields: dict[str, object], out: Path) -> dict[str, Any
         format=1, task=model.task, networks=tuple(ir.networks(out)), options=options.to_dict()
     )
     description.write(out, told)
-    return {"toolchain": versions(exporter.TOOLCHAIN), "notes": notes, **made}
+    return {
+        "toolchain": versions(exporter.TOOLCHAIN),
+        "notes": notes,
+        **made,
+    }

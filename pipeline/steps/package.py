@@ -3,7 +3,6 @@
 The folder is read and never written; what is known of it lies beside it.
 """
 
-import json
 from typing import Any
 
 from pipeline import gate, manifest
@@ -16,7 +15,9 @@ from pipeline.layout import Layout
 from pipeline.manifest import FileEntry
 from pipeline.record import Record
 from pipeline.spec import Params, Variant
+from pipeline.steps.export import Exported
 from pipeline.steps.fetch import SourceLock
+from pipeline.steps.quantize import Quantized
 
 ARTIFACT = "artifact.json"
 REFUSED = "refused.json"
@@ -31,6 +32,8 @@ class Provenance(Record):
         toolchain: versions by stage.
         stamps: what the tools wrote into rt_info and the IR does not carry.
         notes: where params.yaml contradicts what the model's repository says.
+        removed: what parsers did not get to see of the source's configurations.
+        walls: what held the processes in that made it.
     """
 
     source: SourceLock
@@ -38,6 +41,8 @@ class Provenance(Record):
     toolchain: dict[str, Any]
     stamps: dict[str, Any]
     notes: tuple[str, ...]
+    removed: tuple[str, ...]
+    walls: dict[str, tuple[str, ...]]
 
 
 class Artifact(Record):
@@ -94,14 +99,16 @@ def read(variant: str, layout: Layout) -> Artifact:
 
 def _provenance(params: Params, variant: Variant, layout: Layout) -> Provenance:
     model = params.model(variant.model)
-    exported = json.loads(layout.export_provenance(model.name).read_bytes())
-    made = json.loads(layout.provenance(variant.name).read_bytes())
+    exported = Exported.read(layout.export_provenance(model.name))
+    made = Quantized.read(layout.provenance(variant.name))
     return Provenance(
         source=SourceLock.read(layout.source_lock(model.name)),
-        recipe={key: made[key] for key in ("precision", "options", "isa", "weights")}
+        recipe=made.model_dump(include={"precision", "options", "isa", "weights"})
         | {"format": model.format, "task": model.task}
-        | {key: exported[key] for key in ("dtype", "checkpoint")},
-        toolchain={"export": exported["toolchain"], "quantize": made["toolchain"]},
-        stamps={"export": exported["rt_info"], "quantize": made["rt_info"]},
-        notes=tuple(exported["notes"]),
+        | exported.model_dump(include={"dtype", "checkpoint"}),
+        toolchain={"export": exported.toolchain, "quantize": made.toolchain},
+        stamps={"export": exported.rt_info, "quantize": made.rt_info},
+        notes=exported.notes,
+        removed=exported.removed,
+        walls={"export": exported.walls, "quantize": made.walls},
     )

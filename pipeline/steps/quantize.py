@@ -4,17 +4,41 @@ It runs in a child process at a pinned instruction set, because calibration stat
 and the same recipe must give the same bytes on every machine.
 """
 
-import shutil
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from pipeline import kinds
 from pipeline.host import atomic, isa, sandbox
+from pipeline.host.walls import Access
 from pipeline.layout import Layout
 from pipeline.networks import ir, samples, weights
-from pipeline.record import to_json
+from pipeline.record import Record
 from pipeline.spec import Params, Variant
 from pipeline.steps.machine import versions
+
+
+class Quantized(Record):
+    """How an artifact's bytes were made.
+
+    Args:
+        precision: the recipe's.
+        isa: the instruction set that calibration was held to.
+        options: of the recipe, as they were used.
+        toolchain: versions of the precision's distributions.
+        weights: by network, bytes of the weights by element type, and the precision's figures.
+        rt_info: by network, what tools wrote into it and the IR does not carry.
+        walls: what held the process in.
+    """
+
+    precision: str
+    isa: str
+    options: dict[str, JsonValue]
+    toolchain: dict[str, str]
+    weights: dict[str, Any]
+    rt_info: dict[str, Any]
+    walls: tuple[str, ...]
 
 
 def quantize(params: Params, variant: Variant, layout: Layout) -> None:
@@ -25,20 +49,31 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
     """
     options = params.options(variant)
     level = str(options.get("isa", isa.DEFAULT))
+    exported = layout.export(variant.model).resolve()
+    calibration = layout.calibration(variant.model).resolve()
     with atomic.building(layout.work, f"ir/{variant.name}") as scratch:
-        made = sandbox.run(
-            "pipeline.steps.quantize:convert",
-            layout.export(variant.model).resolve(),
-            variant.precision,
-            options,
-            layout.calibration(variant.model).resolve(),
-            scratch / "ir",
+        made = atomic.folder(scratch / "made")
+        with sandbox.Child(
+            scratch=made,
             log=layout.log(f"quantize-{variant.name}"),
+            access=Access(reads=(exported, calibration)),
+            limits=params.model(variant.model).limits,
             env=isa.ENVIRONMENT[level],
-        )
+        ) as child:
+            told = child.call(
+                "pipeline.steps.quantize:convert",
+                exported,
+                variant.precision,
+                options,
+                calibration,
+                made / "ir",
+                returns=dict[str, Any],
+            )
+            ours = {"precision": variant.precision, "isa": level, "walls": child.walls}
+        quantized = Quantized.from_dict(told | ours)
         provenance = scratch / "provenance.json"
-        provenance.write_text(to_json({"precision": variant.precision, "isa": level, **made}))
-        atomic.publish(scratch / "ir", layout.ir(variant.name))
+        provenance.write_text(quantized.json())
+        atomic.publish(made / "ir", layout.ir(variant.name))
         atomic.publish(provenance, layout.provenance(variant.name))
 
 
@@ -48,8 +83,7 @@ def convert(
     """In a child: write every network at the precision, and what lies beside them unchanged."""
     precision = kinds.load("precision", name)
     networks = ir.networks(source)
-    beside = shutil.ignore_patterns(*(f"{network}.*" for network in networks))
-    shutil.copytree(source, out, ignore=beside)
+    ir.copy_beside(source, out)
     complete = precision.Options.from_dict(options)
     ignored = weights.IgnoredScope(**complete.to_dict().get("ignored_scope", {}))
     made: dict[str, Any] = {"weights": {}, "rt_info": {}}

@@ -5,15 +5,15 @@ code), so that what changes accuracy changes this folder, on which validate depe
 """
 
 from pathlib import Path
-from typing import Any
 
 from pipeline import kinds
-from pipeline.host import atomic, sandbox
+from pipeline.host import atomic
 from pipeline.host.progress import track
 from pipeline.layout import Layout
 from pipeline.networks import samples
 from pipeline.record import to_json
 from pipeline.spec import Model
+from pipeline.steps import _source
 
 INPUTS = "inputs.npz"
 OUTPUTS = "outputs.npz"
@@ -27,21 +27,21 @@ def reference(model: Model, layout: Layout) -> None:
         EvidenceError: the validation set cannot be read.
     """
     with atomic.building(layout.work, f"reference/{model.name}") as scratch:
-        made = scratch / "reference"
-        facts = sandbox.run(
-            "pipeline.steps.reference:make",
-            layout.source(model.name).resolve(),
-            model.to_dict(),
-            made,
-            log=layout.log(f"reference-{model.name}"),
-        )
-        (made / FACTS).write_text(to_json(facts))
-        atomic.publish(made, layout.reference(model.name))
+        made = atomic.folder(scratch / "made")
+        log = layout.log(f"reference-{model.name}")
+        with _source.child(model, layout, scratch=made, log=log) as child:
+            child.call(
+                "pipeline.steps.reference:make",
+                _source.given(model, layout),
+                made / "reference",
+                returns=type(None),
+            )
+        atomic.publish(made / "reference", layout.reference(model.name))
 
 
-def make(source: Path, fields: dict[str, object], out: Path) -> dict[str, Any]:
+def make(given: _source.Given, out: Path) -> None:
     """In a child: run the original model over the validation inputs."""
-    model = Model.from_dict(fields)
+    model, source, _ = _source.opened(given)
     task = kinds.load("task", model.task)
     out.mkdir()
     inputs = task.validation(model, source)
@@ -49,9 +49,10 @@ def make(source: Path, fields: dict[str, object], out: Path) -> dict[str, Any]:
     outputs = [run(sample) for sample in track(inputs, len(inputs), f"reference {model.name}")]
     samples.save(inputs, out / INPUTS)
     samples.save(outputs, out / OUTPUTS)
-    return {
+    facts = {
         "task": model.task,
         "task_code_sha256": kinds.code_sha256("task", model.task),
         "options": task.resolve(model, source)[0].to_dict(),
         "labels": task.labels(model).tolist(),
     }
+    (out / FACTS).write_text(to_json(facts))

@@ -15,11 +15,13 @@ from pipeline.errors import DeviceError
 from pipeline.evidence import Accuracy, Execution
 from pipeline.host import atomic, sandbox
 from pipeline.host.progress import track
+from pipeline.host.walls import Access
 from pipeline.ipfs import unixfs
 from pipeline.layout import Layout
 from pipeline.networks import metrics, samples
 from pipeline.networks.session import Session, missing
 from pipeline.spec import Model, Params, Variant
+from pipeline.steps import _source
 from pipeline.steps.reference import FACTS, INPUTS, OUTPUTS
 
 EXECUTIONS = ("f32", "default")
@@ -31,15 +33,21 @@ def validate(params: Params, variant: Variant, layout: Layout) -> Accuracy:
     Raises:
         DeviceError: the validation device is not there.
     """
-    device = params.validation.device
-    measured = sandbox.run(
-        "pipeline.steps.validate:measure",
-        layout.ir(variant.name).resolve(),
-        layout.reference(variant.model).resolve(),
-        params.model(variant.model).to_dict(),
-        device,
-        log=layout.log(f"validate-{variant.name}"),
-    )
+    device, model = params.validation.device, _source.absolute(params.model(variant.model))
+    folder, reference = layout.ir(variant.name).resolve(), layout.reference(model.name).resolve()
+    with atomic.building(layout.work, f"accuracy/{variant.name}") as scratch:
+        measured = sandbox.run(
+            "pipeline.steps.validate:measure",
+            folder,
+            reference,
+            model.to_dict(),
+            device,
+            returns=dict[str, Any],
+            scratch=scratch,
+            log=layout.log(f"validate-{variant.name}"),
+            access=Access(reads=(folder, reference, Path(model.validation)), devices=True),
+            limits=model.limits,
+        )
     accuracy = Accuracy.from_dict(
         {
             "variant": variant.name,

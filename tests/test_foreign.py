@@ -1,0 +1,176 @@
+"""A model that brings code: it runs where it is allowed, behind walls, and gets nowhere.
+
+The same code in a plain process, as `from_pretrained(..., trust_remote_code=True)` runs it, does
+all that it tries.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import probes
+import pytest
+
+from pipeline.errors import PipelineError, SpecError
+from pipeline.host import walls
+from pipeline.layout import Layout
+from pipeline.spec import Model
+from pipeline.steps.export import Exported, export
+from pipeline.steps.fetch import fetch
+
+CODE = """
+
+from transformers import BertModel
+
+
+class ProbingModel(BertModel):
+    pass
+
+
+_TARGET = {target!r}
+print("PROBED " + json.dumps(dict(attempt(_TARGET), environment=dict(os.environ))), flush=True)
+leave_a_process(_TARGET["heartbeat"])
+"""
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """What lies outside of the model: a home with a secret, a listener, this process."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("secret", "mine"):
+        (home / name).write_text(name)
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
+        path = f"/tmp/ovpipe-foreign-{os.getpid()}"  # noqa: S108 - may have 107 characters
+        unix.bind(path)
+        unix.listen()
+        yield {
+            "secret": str(home / "secret"),
+            "mine": str(home / "mine"),
+            "heartbeat": str(home / "heartbeat"),
+            "port": tcp.getsockname()[1],
+            "unix": path,
+            "pid": os.getpid(),
+        }
+        os.unlink(path)
+
+
+@pytest.fixture
+def repository(tiny_bert: Path, tmp_path: Path, target: dict[str, Any]) -> Path:
+    """A model whose code probes; what it finds it prints."""
+    folder = tmp_path / "repository"
+    shutil.copytree(tiny_bert, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoModel": "modeling_probe.ProbingModel"}
+    (folder / "config.json").write_text(json.dumps(config))
+    source = Path(probes.__file__).read_text().partition("if __name__")[0]
+    (folder / "modeling_probe.py").write_text(source + CODE.format(target=target))
+    return folder
+
+
+def entry(folder: Path, **changed: Any) -> Model:
+    fields = {
+        "name": "probing", "source": f"file:{folder}", "format": "transformers",
+        "task": "feature-extraction", "options": {}, "allow": ("remote_code",),
+        "calibration": "calibration.txt", "validation": "validation.tsv",
+    }  # fmt: skip
+    return Model(**{**fields, **changed})
+
+
+def fetched(folder: Path, layout: Layout) -> Model:
+    """The model's entry with the digest that fetch asks for, fetched."""
+    with pytest.raises(SpecError, match="wants the folder's digest beside it") as asked:
+        fetch(entry(folder), layout)
+    model = entry(folder, sha256=str(asked.value).rpartition(" ")[2])
+    fetch(model, layout)
+    return model
+
+
+def probed(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """How each probe ended, and the environment that was seen."""
+    line = next(line for line in text.splitlines() if "PROBED " in line)
+    ended = json.loads(line.partition("PROBED ")[2])
+    return ended, ended.pop("environment")
+
+
+def beats(target: dict[str, Any]) -> bool:
+    """Whether what was left behind still writes."""
+    heartbeat = Path(target["heartbeat"])
+    if not heartbeat.exists():
+        return False
+    last = heartbeat.read_text()
+    time.sleep(6 * probes.HEARTBEAT_S)
+    return heartbeat.read_text() != last
+
+
+def test_code_of_a_model_runs_and_reaches_nothing_that_it_reaches_elsewhere(
+    repository: Path, target: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://me:secret@host")
+    layout = Layout(tmp_path / "project")
+    plain = (
+        "import sys, transformers\n"
+        "transformers.AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True)"
+    )
+
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", plain, repository],
+        env={**os.environ, "HOME": str(tmp_path / "home")},
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    before, seen_before = probed(elsewhere.stdout)
+    left_before = beats(target)
+    subprocess.run(["pkill", "-f", str(repository)], check=False, timeout=10)
+    Path(target["mine"]).write_text("mine")
+    Path(target["heartbeat"]).unlink()
+    Path(target["mine"]).chmod(0o644)
+
+    model = fetched(repository, layout)
+    export(model, layout)
+    after, seen_after = probed(layout.log("export-probing").read_text())
+
+    unable = {"make_namespaces"} if os.environ.get("OVPIPE_TEST_AGAIN") == "without" else set()
+    assert {name for name, ended in before.items() if ended != "done"} <= unable
+    assert {name: ended for name, ended in after.items() if ended == "done"} == {}
+    assert (left_before, beats(target)) == (True, False)
+    assert ("DATABASE_URL" in seen_before, "DATABASE_URL" in seen_after) == (True, False)
+    assert Path(target["mine"]).read_text() == "mine"
+    record = Exported.read(layout.export_provenance("probing"))
+    assert walls.suffice(record.walls)
+
+
+def test_without_leave_a_model_s_code_does_not_run(repository: Path, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "project")
+    model = entry(repository, allow=())
+    fetch(model, layout)
+
+    export(model, layout)  # as the class of transformers that config.json names
+
+    assert not (layout.source("probing") / "modeling_probe.py").exists()
+    assert "PROBED" not in layout.log("export-probing").read_text()
+
+
+def test_code_that_lies_about_its_results_is_refused_in_one_line(
+    repository: Path, tmp_path: Path
+) -> None:
+    (repository / "modeling_probe.py").write_text(
+        "import json\n"
+        "from transformers import BertModel\n\n\n"
+        "class ProbingModel(BertModel):\n    pass\n\n\n"
+        'json.dumps = lambda *_, **__: \'{"result": {"notes": ["\\\\u001b[2J"]}}\'\n'
+    )
+    layout = Layout(tmp_path / "project")
+    model = fetched(repository, layout)
+
+    with pytest.raises(PipelineError) as raised:
+        export(model, layout)
+
+    assert all(line.isprintable() for line in str(raised.value).splitlines())
+    assert not layout.export("probing").exists()
