@@ -55,6 +55,12 @@ def check(folder: Path, expected: Iterable[FileEntry]) -> None:
             )
 
 
+def digest(entries: Iterable[FileEntry]) -> str:
+    """The sha256 of a manifest, in hex; it does not depend on where the folder lies."""
+    lines = [entry.model_dump_json() for entry in entries]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def sha256(path: Path) -> str:
     """The sha256 of a regular file, in hex; links are not followed."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 from pipeline import manifest
 from pipeline.errors import IntegrityError, PipelineError, SandboxError, SourceError, SpecError
-from pipeline.host.sandbox import Limits
 from pipeline.layout import Layout
-from pipeline.sources import Origin, file, hf, package
-from pipeline.spec import Model
+from pipeline.sources import Origin, _folder, file, hf, package
+from pipeline.spec import Limits, Model
 from pipeline.steps.fetch import SourceLock, fetch, is_plain, wanted_by
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -83,15 +82,78 @@ def test_fetch_locks_every_file_by_size_and_sha256(tmp_path: Path, layout: Layou
     assert SourceLock.read(layout.source_lock("tiny")) == lock
 
 
-def test_fetch_leaves_nothing_when_the_source_holds_nothing_that_is_needed(
-    tmp_path: Path, layout: Layout
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["README.md"],
+        ["config.json", "tokenizer.json"],
+        ["config.json", "pytorch_model.bin"],
+        ["config.json", "2_Dense/model.safetensors", "model-00001-of-00002.safetensors"],
+        ["config.json", "model.safetensors.index.json"],
+    ],
+)
+def test_a_source_without_weights_is_refused_with_the_names_of_what_would_do(
+    names: list[str], tmp_path: Path, layout: Layout
 ) -> None:
-    folder = write(tmp_path / "origin", {"README.md": b"# A model"})
+    folder = write(tmp_path / "origin", dict.fromkeys(names, b"{}"))
 
-    with pytest.raises(SourceError, match="none of the files that transformers needs"):
+    with pytest.raises(SourceError) as raised:
         fetch(of_source(f"file:{folder}"), layout)
 
+    assert str(raised.value) == (
+        f"file:{folder}: no weights: want model.safetensors or model.safetensors.index.json "
+        "with model-*.safetensors; "
+        "pytorch_model.bin or pytorch_model.bin.index.json would want allow: [pickle]"
+    )
     assert left_behind(layout) == []
+
+
+PICKLED = {"config.json": CONFIG, "pytorch_model.bin": WEIGHTS}
+
+
+def test_code_may_run_from_a_folder_only_beside_its_digest_which_is_told(
+    tmp_path: Path, layout: Layout
+) -> None:
+    folder = write(tmp_path / "origin", PICKLED)
+    model = of_source(f"file:{folder}", allow=("pickle",))
+
+    with pytest.raises(SpecError) as raised:
+        fetch(model, layout)
+    left = left_behind(layout)
+    told = str(raised.value)
+    lock = fetch(model.model_copy(update={"sha256": told.rpartition(" ")[2]}), layout)
+
+    assert told == (
+        "models.tiny.allow: ['pickle'] wants the folder's digest beside it: "
+        f"sha256: {manifest.digest(lock.files)}"
+    )
+    assert lock.revision == f"sha256:{manifest.digest(lock.files)}"
+    assert left == []
+
+
+@pytest.mark.parametrize("allow", [(), ("pickle",)])
+def test_a_source_that_is_not_of_the_digest_in_its_entry_is_refused_with_both(
+    tmp_path: Path, layout: Layout, allow: tuple[str, ...]
+) -> None:
+    folder = write(tmp_path / "origin", FILES)
+    good = fetch(of_source(f"file:{folder}"), layout)
+
+    with pytest.raises(IntegrityError) as raised:
+        fetch(of_source(f"file:{folder}", allow=allow, sha256="0" * 64), layout)
+
+    assert "0" * 64 in str(raised.value)
+    assert manifest.digest(good.files) in str(raised.value)
+    assert SourceLock.read(layout.source_lock("tiny")) == good
+
+
+def test_a_source_that_a_hash_pins_needs_no_digest_and_may_have_one(
+    location: str, layout: Layout
+) -> None:
+    model = of_source(f"hf:{location}", allow=("pickle",))
+
+    lock = fetch(model, layout)
+
+    assert fetch(model.model_copy(update={"sha256": manifest.digest(lock.files)}), layout) == lock
 
 
 def test_pickles_and_code_are_wanted_only_where_they_are_allowed() -> None:
@@ -187,6 +249,172 @@ def test_a_folder_whose_path_holds_a_nul_is_refused() -> None:
         file.check("folder\0")
 
 
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file of nobody's model."""
+    return write(tmp_path / "elsewhere", {"id_rsa": b"secret"}) / "id_rsa"
+
+
+def refused(folder: Path, out: Path, wanted: Callable[[str], bool] = everything) -> str:
+    """Why a folder is refused; nothing that is not its own was copied."""
+    with pytest.raises(SourceError) as raised:
+        file.fetch(str(folder), wanted, out)
+    assert b"secret" not in contents(out).values()
+    assert str(raised.value).isprintable()
+    return str(raised.value)
+
+
+def test_a_link_out_of_the_folder_is_refused_with_where_it_leads(
+    tmp_path: Path, secret: Path, out: Path
+) -> None:
+    folder = write(tmp_path / "origin", FILES)
+    (folder / "spiece.model").symlink_to(secret)
+
+    assert refused(folder, out) == (
+        f"file:{folder}: 'spiece.model' is a link to {str(secret)!r}, outside the folder: "
+        "copy what is needed into the folder"
+    )
+
+
+def test_a_link_that_leaves_through_another_link_is_refused(
+    tmp_path: Path, secret: Path, out: Path
+) -> None:
+    folder = write(tmp_path / "origin", FILES)
+    (folder / "hop").symlink_to("../elsewhere")
+    (folder / "spiece.model").symlink_to("hop/id_rsa")
+
+    assert "'spiece.model' is a link to" in refused(folder, out, lambda name: "spiece" in name)
+
+
+def test_links_that_stay_inside_are_followed(tmp_path: Path, out: Path) -> None:
+    folder = write(tmp_path / "origin", {"a/b.txt": b"b", "c.txt": b"c"})
+    (folder / "d.txt").symlink_to("a/b.txt")
+    (folder / "e").symlink_to("a")
+    (folder / "f.txt").symlink_to(folder / "e" / "b.txt")
+
+    file.fetch(str(folder), everything, out)
+
+    assert contents(out) == {
+        "a/b.txt": b"b", "c.txt": b"c", "d.txt": b"b", "e/b.txt": b"b", "f.txt": b"b"
+    }  # fmt: skip
+    assert not any(path.is_symlink() for path in out.rglob("*"))
+
+
+def test_a_link_to_a_folder_outside_is_refused_where_something_in_it_is_wanted(
+    tmp_path: Path, out: Path
+) -> None:
+    folder = write(tmp_path / "origin", FILES)
+    write(tmp_path / "pooling", {"config.json": b"secret"})
+    (folder / "1_Pooling").symlink_to("../pooling")
+    wanted = wanted_by(of_source(f"file:{folder}"))
+
+    assert "'1_Pooling' is a link to" in refused(folder, out, wanted)
+
+
+def test_links_that_nobody_wants_are_no_matter(tmp_path: Path, secret: Path, out: Path) -> None:
+    folder = write(tmp_path / "origin", FILES)
+    (folder / "home").symlink_to("/")
+    (folder / "README.txt").symlink_to(secret)
+    (folder / "latest").symlink_to("gone")
+    (folder / "circle").symlink_to("circle")
+
+    file.fetch(str(folder), wanted_by(of_source(f"file:{folder}")), out)
+
+    assert contents(out) == {n: FILES[n] for n in ("config.json", "model.safetensors")}
+    assert file.fingerprint(str(folder)) == file.fingerprint(str(folder))
+
+
+@pytest.mark.parametrize("target", ["gone", "config.json"])
+def test_a_wanted_link_to_nowhere_is_named(tmp_path: Path, out: Path, target: str) -> None:
+    (tmp_path / "origin").mkdir()
+    (tmp_path / "origin" / "config.json").symlink_to(target)
+
+    assert "'config.json' is a link to nowhere" in refused(tmp_path / "origin", out)
+
+
+def test_folders_that_link_to_each_other_end(tmp_path: Path, out: Path) -> None:
+    folder = write(tmp_path / "origin", {"a/x.txt": b"x", "b/y.txt": b"y"})
+    (folder / "a" / "up").symlink_to("..")
+    (folder / "a" / "b").symlink_to("../b")
+    (folder / "b" / "a").symlink_to("../a")
+
+    file.fetch(str(folder), everything, out)
+
+    assert contents(out) == {"a/x.txt": b"x", "b/y.txt": b"y", "a/b/y.txt": b"y", "b/a/x.txt": b"x"}
+
+
+def test_links_that_multiply_a_folder_are_refused(tmp_path: Path, out: Path) -> None:
+    folder = write(tmp_path / "origin", {f"{level}/x": b"x" for level in range(30)})
+    for level in range(29):
+        for name in "ab":
+            (folder / str(level) / name).symlink_to(f"../{level + 1}")
+
+    assert "more than 10000 files behind links" in refused(folder, out)
+
+
+def test_a_snapshot_in_the_cache_of_a_hub_is_a_folder(tmp_path: Path, out: Path) -> None:
+    cache = tmp_path / "models--owner--tiny"
+    write(cache / "blobs", {"0123": CONFIG, "4567": b"{}"})
+    snapshot = cache / "snapshots" / COMMIT
+    (snapshot / "1_Pooling").mkdir(parents=True)
+    (snapshot / "config.json").symlink_to("../../blobs/0123")
+    (snapshot / "1_Pooling" / "config.json").symlink_to("../../../blobs/4567")
+
+    file.fetch(str(snapshot), everything, out)
+
+    assert contents(out) == {"config.json": CONFIG, "1_Pooling/config.json": b"{}"}
+
+
+@pytest.mark.parametrize("trick", ["blobs are elsewhere", "refs", "no snapshot"])
+def test_what_only_looks_like_the_cache_of_a_hub_is_refused(
+    tmp_path: Path, secret: Path, out: Path, trick: str
+) -> None:
+    cache = tmp_path / "models--owner--tiny"
+    snapshot = cache / ("snapshot" if trick == "no snapshot" else "snapshots") / COMMIT
+    snapshot.mkdir(parents=True)
+    if trick == "blobs are elsewhere":
+        (cache / "blobs").symlink_to(secret.parent)
+    else:
+        write(cache / ("refs" if trick == "refs" else "blobs"), {"id_rsa": b"secret"})
+    behind = "refs" if trick == "refs" else "blobs"
+    (snapshot / "config.json").symlink_to(f"../../{behind}/id_rsa")
+
+    assert "'config.json' is a link to" in refused(snapshot, out)
+
+
+def test_a_folder_may_itself_be_reached_through_a_link(tmp_path: Path, out: Path) -> None:
+    write(tmp_path / "disk" / "origin", FILES)
+    (tmp_path / "models").symlink_to("disk")
+    (tmp_path / "origin").symlink_to("models/origin")
+
+    for folder in (tmp_path / "origin", tmp_path / "models" / "origin"):
+        file.fetch(str(folder), everything, out)
+        assert contents(out) == FILES
+
+
+def test_a_pipe_is_never_opened(tmp_path: Path, out: Path) -> None:
+    folder = write(tmp_path / "origin", FILES)
+    os.mkfifo(folder / "spiece.model")
+    (folder / "linked.model").symlink_to("spiece.model")
+
+    assert "is no regular file" in refused(folder, out, lambda name: name.endswith(".model"))
+    file.fetch(str(folder), lambda name: not name.endswith(".model"), out)
+    assert contents(out) == FILES
+
+
+def test_what_took_a_file_s_place_after_it_was_found_is_not_copied(
+    tmp_path: Path, secret: Path
+) -> None:
+    for made in ("link", "pipe"):
+        found = tmp_path / made
+        found.symlink_to(secret) if made == "link" else os.mkfifo(found)
+
+        with pytest.raises((OSError, SourceError)):
+            _folder._copy_file(found, tmp_path / "copied")
+
+    assert not (tmp_path / "copied").exists()
+
+
 # package:
 
 
@@ -240,6 +468,13 @@ def test_a_file_that_was_changed_after_its_package_was_installed_is_refused(
         fetch(of_source("package:carrier_of_tiny/model"), layout)
 
     assert left_behind(layout) == []
+
+
+def test_a_link_out_of_a_package_is_refused(installed: Path, secret: Path, out: Path) -> None:
+    (installed / "spiece.model").symlink_to(secret)
+
+    with pytest.raises(SourceError, match="'spiece.model' is a link to .*, outside the folder"):
+        package.fetch("carrier_of_tiny/model", everything, out)
 
 
 def test_a_package_that_is_not_installed_is_named(out: Path) -> None:
@@ -484,7 +719,7 @@ def test_a_server_that_stops_sending_is_given_up_at_the_deadline(
     started = time.monotonic()
 
     with pytest.raises(SandboxError, match="no answer within 5 s"):
-        fetch(of_source(f"hf:{location}"), layout, limits=Limits(deadline_s=5))
+        fetch(of_source(f"hf:{location}", limits=Limits(deadline_s=5)), layout)
 
     assert time.monotonic() - started < 10
     assert hub.requests[-1].path.startswith("/cdn/owner/tiny/model.safetensors")

@@ -61,8 +61,11 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         "models.minilm.options", {"max_len": 1}, ["models.minilm.options", "'max_len'"]),
     "unknown format": ("models.minilm.format", "gguf", ["'gguf'", "transformers"]),
     "unknown source kind": ("models.minilm.source", "ftp:x", ["'ftp'", "package"]),
-    "pickles from a folder that no hash pins": (
-        "models.minilm.allow", ["pickle"], ["models.minilm.source", "'pickle'", "@COMMIT"]),
+    "digest that is none": ("models.minilm.sha256", "0x12", ["models.minilm.sha256", "'0x12'"]),
+    "unknown limit": (
+        "models.minilm.limits", {"memory": 3}, ["models.minilm.limits", "'memory'", "memory_gib"]),
+    "no time at all": (
+        "models.minilm.limits", {"deadline_s": 0}, ["models.minilm.limits.deadline_s", "0"]),
     "source without kind": ("models.minilm.source", "minilm", ["'minilm'", "KIND:LOCATION"]),
     "branch instead of commit": ("models.minilm.source", "hf:o/n@main", ["main", "40"]),
     "unknown metric": (
@@ -122,6 +125,13 @@ def test_a_variant_is_not_named_after_a_precision_that_it_does_not_have(
     assert "variants.minilm-int8.precision" in message
     assert "'fp16'" in message
     assert "rename" in message
+
+
+def test_a_digest_may_stand_beside_any_source(fields: dict[str, Any], tmp_path: Path) -> None:
+    fields["models"]["minilm"] |= {"allow": ["pickle"], "sha256": "0" * 64}
+    YAML(typ="safe").dump(fields, tmp_path / "params.yaml")
+
+    assert check.load(tmp_path / "params.yaml").model("minilm").sha256 == "0" * 64
 
 
 def test_a_role_name_may_have_any_precision(fields: dict[str, Any], tmp_path: Path) -> None:

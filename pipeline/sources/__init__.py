@@ -4,6 +4,7 @@ Each has
     PINNED                          whether the location itself fixes every byte, by a hash
     check(location)                 raises SpecError if the location cannot be one of this kind
     fingerprint(location)           changes when what fetch would deliver changes; no network
+    access(location)                what fetching it may reach, beside a folder to write to
     fetch(location, wanted, out)    copies the wanted files of one revision, returns their Origin
 """
 

@@ -1,13 +1,13 @@
 """`file:FOLDER`: a folder of this machine, relative to the project's root or absolute."""
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline import manifest
 from pipeline.errors import SourceError, SpecError
-from pipeline.sources import Origin
+from pipeline.host.walls import Access
+from pipeline.sources import Origin, _folder
 
 PINNED = False
 
@@ -21,30 +21,30 @@ def check(location: str) -> None:
 def fingerprint(location: str) -> str:
     """A digest of every path, size and time of change below the folder."""
     digest = hashlib.sha256()
-    for path in sorted(_folder(location).rglob("*")):
-        status = path.stat()  # of what a link points to: that is what fetch copies
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    for found in _folder.files(_existing(location)):
+        status = found.path.lstat()
+        fields = (found.name, found.problem, status.st_size, status.st_mtime_ns)
+        digest.update(f"{fields}\n".encode())
     return digest.hexdigest()
+
+
+def access(location: str) -> Access:
+    """The folder, and what the snapshots of a hub's cache link to."""
+    return Access(reads=_folder.reach(_existing(location)))
 
 
 def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     """Copy the wanted files; the revision is the digest of their manifest.
 
     Raises:
-        SourceError: the folder is not there.
+        SourceError: the folder is not there, or what is wanted lies outside of it.
     """
-    folder = _folder(location)
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and wanted(name):
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, out / name)
-    entries = [entry.model_dump_json() for entry in manifest.of_folder(out)]
-    revision = hashlib.sha256("\n".join(entries).encode()).hexdigest()
-    return Origin(revision=f"sha256:{revision}", license=None, sha256={})
+    _folder.copy(_existing(location), wanted, out, where=f"file:{location}")
+    digest = manifest.digest(manifest.of_folder(out))
+    return Origin(revision=f"sha256:{digest}", license=None, sha256={})
 
 
-def _folder(location: str) -> Path:
+def _existing(location: str) -> Path:
     folder = Path(location)
     if not folder.is_dir():
         raise SourceError(f"file:{location}: no such folder")

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import IntegrityError, SourceError, SpecError
 from pipeline.host import progress
+from pipeline.host.walls import Access
 from pipeline.sources import Origin
 from pipeline.sources._download import download
 
@@ -89,6 +90,12 @@ def check(location: str) -> None:
 def fingerprint(location: str) -> str:
     """The commit."""
     return _parts(location)[1]
+
+
+def access(location: str) -> Access:
+    """The network, the token, and what the hub client reads of the environment."""
+    names = ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_DOWNLOAD_TIMEOUT")
+    return Access(network=True, environment=names)
 
 
 def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:

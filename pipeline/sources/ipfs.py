@@ -6,16 +6,18 @@ against the CID, so the origin need not state a hash; blocks that came wait in .
 another try until all are there.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import ContentError, SpecError
 from pipeline.host import progress
+from pipeline.host.walls import Access
 from pipeline.http import Deadline
 from pipeline.ipfs import unixfs
 from pipeline.ipfs.cid import Cid
-from pipeline.ipfs.gateway import Blocks, Store, usual_sources
+from pipeline.ipfs.gateway import VARIABLE, Blocks, Store, usual_sources
 from pipeline.layout import Layout
 from pipeline.sources import Origin
 
@@ -41,6 +43,19 @@ def fingerprint(location: str) -> str:
     return location
 
 
+def access(location: str) -> Access:
+    """The network, the CARs among those who are asked, and where blocks wait."""
+    waiting = _kept(Cid.parse(location)).parent.absolute()
+    waiting.mkdir(parents=True, exist_ok=True)
+    cars = [Path(name.strip()) for name in os.environ.get(VARIABLE, "").split(",")]
+    return Access(
+        reads=tuple(car.absolute() for car in cars if car.is_file()),
+        writes=(waiting,),
+        network=True,
+        environment=(VARIABLE,),
+    )
+
+
 def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     """Write the wanted files of the folder.
 
@@ -49,7 +64,7 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
         ContentError: what the CID names is no folder or file.
     """
     root = Cid.parse(location)
-    kept = Layout().work / "pull" / str(root)
+    kept = _kept(root)
     with Blocks(
         root, usual_sources(), Store(kept), Deadline(DEADLINE_S), cars=False, notify=progress.note
     ) as blocks:
@@ -61,3 +76,8 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
                 bar.update(file.size_bytes)
     shutil.rmtree(kept, ignore_errors=True)
     return Origin(revision=str(root), license=None, sha256={})
+
+
+def _kept(root: Cid) -> Path:
+    """Where blocks wait for another try."""
+    return Layout().work / "pull" / str(root)

@@ -7,13 +7,14 @@ RECORD (PyPA binary distribution format).
 import base64
 import importlib.util
 import re
-import shutil
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 from pipeline.errors import SourceError, SpecError
+from pipeline.host.walls import Access
 from pipeline.sources import Origin
+from pipeline.sources._folder import copy, reach
 
 _LOCATION = re.compile(r"[A-Za-z_]\w*(/[\w.-]+)*", re.ASCII)
 
@@ -36,18 +37,19 @@ def fingerprint(location: str) -> str:
     return f"{distribution.metadata['Name']}=={distribution.version}"
 
 
+def access(location: str) -> Access:
+    """The package's folder."""
+    return Access(reads=reach(_folder(location)))
+
+
 def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     """Copy the wanted files of the package's folder.
 
     Raises:
-        SourceError: no such package or folder.
+        SourceError: no such package or folder, or what is wanted lies outside of it.
     """
     folder, distribution = _folder(location), _distribution(location)
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    copied = [name for name in sorted(names) if wanted(name)]
-    for name in copied:
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / name, out / name)
+    copied = copy(folder, wanted, out, where=f"package:{location}")
     recorded = {str(f.locate()): f.hash for f in distribution.files or [] if f.hash}
     hashes = {name: recorded.get(str(folder / name)) for name in copied}
     return Origin(

@@ -1,16 +1,15 @@
 """fetch: the files of one pinned revision, and a lock of their sizes and hashes.
 
 A source kind copies what is wanted in a child process; here every name was checked before and
-every byte is hashed after, against what the origin said.
+every byte is hashed after, against what the origin and the model's entry said.
 """
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from pipeline import kinds, manifest
-from pipeline.errors import IntegrityError, SourceError
+from pipeline.errors import IntegrityError, SourceError, SpecError
 from pipeline.host import atomic, sandbox
 from pipeline.layout import Layout
 from pipeline.manifest import FileEntry
@@ -28,26 +27,30 @@ class SourceLock(Record):
     files: tuple[FileEntry, ...]
 
 
-def fetch(model: Model, layout: Layout, *, limits: sandbox.Limits | None = None) -> SourceLock:
+def fetch(model: Model, layout: Layout) -> SourceLock:
     """Fill artifacts/source/<model> and write its lock.
 
     Raises:
         SourceError: the origin does not have it, or not enough of it.
-        IntegrityError: what arrived is not what the origin said.
+        SpecError: code may run, but neither the source nor the model's entry pins it by a hash.
+        IntegrityError: what arrived is not what the origin or the model's entry said.
         SandboxError: the origin keeps its fetcher busy beyond the limits.
     """
     with atomic.building(layout.work, f"source/{model.name}") as scratch:
-        files = scratch / "files"
-        answer = sandbox.run(
+        made = atomic.folder(scratch / "made")
+        files = made / "files"
+        origin = sandbox.run(
             "pipeline.steps.fetch:collect",
             model.to_dict(),
             files,
+            returns=Origin,
+            scratch=made,
             log=layout.log(f"fetch-{model.name}"),
-            limits=limits,
-            env={"HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "0")},
-            secrets=True,
+            access=kinds.load("source", model.source_kind).access(model.source_location),
+            limits=model.limits,
+            cwd=Path.cwd(),
         )
-        lock = _lock(model, files, Origin.from_dict(answer, model.source, SourceError))
+        lock = _lock(model, files, origin)
         written = scratch / "lock.json"
         written.write_text(lock.json())
         atomic.publish(files, layout.source(model.name))
@@ -93,14 +96,45 @@ def is_plain(path: str) -> bool:
 
 def _lock(model: Model, files: Path, origin: Origin) -> SourceLock:
     entries = manifest.of_folder(files)
-    if not entries:
-        raise SourceError(f"{model.source}: holds none of the files that {model.format} needs")
+    _check_weights(model, {entry.path for entry in entries})
     for entry in entries:
         stated = origin.sha256.get(entry.path, entry.sha256)
         if entry.sha256 != stated:
             raise IntegrityError(
                 f"{model.source}: {entry.path}: sha256 {entry.sha256}: the origin said {stated}"
             )
+    _check_digest(model, manifest.digest(entries))
     return SourceLock(
         source=model.source, revision=origin.revision, license=origin.license, files=entries
     )
+
+
+def _check_weights(model: Model, names: Set[str]) -> None:
+    """Refuse what holds no checkpoint; pickles that are not allowed were not even looked for."""
+    exporter = kinds.load("format", model.format)
+    right = exporter.weights(model.allow)
+    if not any(all(map(_in(names), together)) for together in right):
+        want = " or ".join(" with ".join(together) for together in right)
+        pickles = [t[0] for t in exporter.weights(("pickle",)) if t not in right]
+        hint = f"; {' or '.join(pickles)} would want allow: [pickle]" if pickles else ""
+        raise SourceError(f"{model.source}: no weights: want {want}{hint}")
+
+
+def _in(names: Set[str]) -> Callable[[str], bool]:
+    """Whether a pattern fits one of the names."""
+    return lambda pattern: any(fnmatchcase(name, pattern) for name in names)
+
+
+def _check_digest(model: Model, digest: str) -> None:
+    """Hold what arrived against the model's entry, which must pin what no location pins."""
+    where = f"models.{model.name}"
+    if model.sha256 is None:
+        if model.allow and not kinds.load("source", model.source_kind).PINNED:
+            raise SpecError(
+                f"{where}.allow: {list(model.allow)} wants the folder's digest beside it: "
+                f"sha256: {digest}"
+            )
+    elif model.sha256 != digest:
+        raise IntegrityError(
+            f"{where}.sha256: {model.sha256}: {model.source} holds files of sha256 {digest}"
+        )

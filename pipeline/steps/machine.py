@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline import kinds
 from pipeline.host import atomic, sandbox
+from pipeline.host.walls import Access
 from pipeline.layout import Layout
 from pipeline.record import to_json
 from pipeline.spec import Params
@@ -34,10 +35,17 @@ _ISA_FLAGS = (
 
 def machine(params: Params, layout: Layout) -> None:
     """Write toolchain.json, host.json and sources.json; each only if it says something new."""
-    answer = sandbox.run("pipeline.steps.machine:devices", log=layout.log("machine"))
+    with atomic.building(layout.work, "machine") as scratch:
+        found = sandbox.run(
+            "pipeline.steps.machine:devices",
+            returns=dict[str, str],
+            scratch=scratch,
+            log=layout.log("machine"),
+            access=Access(devices=True),
+        )
     for path, fields in (
         (layout.toolchain, toolchain()),
-        (layout.host, {**host(), "devices": answer}),
+        (layout.host, {**host(), "devices": found}),
         (layout.sources, sources(params)),
     ):
         atomic.write_text(to_json(fields), path, layout.work)
@@ -105,6 +113,7 @@ def sources(params: Params) -> dict[str, Any]:
                 model.source_location
             ),
             "wanted": patterns(model),
+            "sha256": model.sha256,
         }
         for model in params.models.values()
     }
