@@ -12,18 +12,20 @@ import openvino.opset13 as ops
 import pytest
 from conftest import ROOT
 
-from pipeline import check, gate, kinds
+from pipeline import check, gate, kinds, manifest
 from pipeline.errors import ExportError, PrecisionError
 from pipeline.evidence import Accuracy
 from pipeline.exporters import transformers
 from pipeline.host import isa, sandbox
+from pipeline.host.walls import Access
 from pipeline.networks import ir, weights
 from pipeline.networks.tensors import Array
 from pipeline.networks.weights import IgnoredScope
 from pipeline.spec import Model
-from pipeline.steps import export, quantize
+from pipeline.steps import _source, export, quantize
 from pipeline.steps.fetch import collect
-from pipeline.steps.reference import FACTS
+from pipeline.tasks._pooling import Layer
+from pipeline.tasks._repository import Dense
 
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
@@ -300,7 +302,7 @@ def exported(
     config = json.loads((source / "config.json").read_text())
     other = "float16" if kind == "f32" else "float32"
     (source / "config.json").write_text(json.dumps(config | {"dtype": other}))
-    made = export.convert(source, model(folder).to_dict(), folder / "ir")
+    made = export.write_ir(model(folder), source, folder / "ir")
     return kind, source, folder / "ir", made
 
 
@@ -406,7 +408,7 @@ def test_a_pickle_s_dtype_is_that_of_its_tensors_too(
     other = "float16" if kind == "f32" else "float32"
     (source / "config.json").write_text(json.dumps(config | {"dtype": other}))
 
-    made = export.convert(source, model(source, "pickle").to_dict(), tmp_path / "ir")
+    made = export.write_ir(model(source, "pickle"), source, tmp_path / "ir")
 
     assert made["dtype"] == DTYPES[kind]
     size = sum(tensor.nelement() * tensor.element_size() for tensor in pickled.values())
@@ -421,6 +423,104 @@ def test_a_pickle_that_holds_more_than_tensors_is_refused_in_one_line(tmp_path: 
         transformers._checkpoint(tmp_path, model(tmp_path, "pickle"))
 
     assert len(str(caught.value).splitlines()) == 1
+
+
+LAYOUTS = {
+    "safetensors": ["model.safetensors"],
+    "sharded safetensors": ["model.safetensors.index.json"],
+    "safetensors beside a pickle": ["model.safetensors", "pytorch_model.bin"],
+    "sharded safetensors beside a pickle": ["model.safetensors.index.json", "pytorch_model.bin"],
+    "pickle": ["pytorch_model.bin"],
+    "sharded pickle": ["pytorch_model.bin.index.json"],
+    "pickle beside a sharded one": ["pytorch_model.bin", "pytorch_model.bin.index.json"],
+}
+
+
+def stored(names: list[str], tiny_bert: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The tiny BERT in these checkpoints, of which the first is unlike those after it."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    source = Path(shutil.copytree(tiny_bert, folder / "source"))
+    tensors = load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    first = {name: tensor.half() for name, tensor in tensors.items()}
+    for index, name in enumerate(names):
+        made = first if index == 0 else {n: torch.zeros_like(t) for n, t in tensors.items()}
+        stem, ending = name.removesuffix(".index.json").split(".")
+        parts = {f"{stem}.{ending}": made}
+        if name.endswith(".index.json"):
+            half = len(made) // 2
+            pieces = list(made.items())[:half], list(made.items())[half:]
+            parts = {f"{stem}-0000{n}-of-00002.{ending}": dict(p) for n, p in enumerate(pieces, 1)}
+            places = {tensor: file for file, part in parts.items() for tensor in part}
+            (source / name).write_text(json.dumps({"metadata": {}, "weight_map": places}))
+        for file, part in parts.items():
+            if ending == "safetensors":
+                save_file(part, source / file, metadata={"format": "pt"})
+            else:
+                torch.save(part, source / file)
+    return source, first
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_where_pickles_are_allowed_safetensors_are_loaded_first_all_the_same(
+    layout: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    source, first = stored(LAYOUTS[layout], tiny_bert, tmp_path)
+    allowing = model(source, "pickle")
+
+    checkpoint = transformers._checkpoint(source, allowing)
+    loaded = transformers._load(source, allowing, checkpoint).state_dict()
+
+    assert set(checkpoint) == {"F16"}
+    assert all(loaded[name].equal(tensor) for name, tensor in first.items())
+
+
+@pytest.mark.parametrize("layout", ["safetensors beside a pickle", "pickle beside a sharded one"])
+def test_the_reference_loads_what_the_export_loads(
+    layout: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    source, _ = stored(LAYOUTS[layout], tiny_bert, tmp_path)
+    task = kinds.load("task", "feature-extraction")
+    inputs = {"input_ids": np.array([[1, 2]]), "attention_mask": np.array([[1, 1]])}
+
+    outputs = task.original(model(source, "pickle"), source)(inputs)
+
+    assert np.abs(outputs["last_hidden_state"]).max() > 0
+
+
+def test_a_pickle_that_an_index_of_safetensors_names_is_not_loaded(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    source, first = stored(["pytorch_model.bin"], tiny_bert, tmp_path)
+    (source / "pytorch_model.bin").rename(source / "evil.model")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(first, "evil.model")}
+    (source / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    with pytest.raises(ExportError, match=r"^evil\.model: no \*\.safetensors: .*allow: \[pickle\]"):
+        transformers.export(source, model(source), tmp_path / "ir")
+
+
+def test_a_source_without_weights_is_refused_with_their_names(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"no weights: want one of \['model\.safetensors'"):
+        transformers._checkpoint(tmp_path, model(tmp_path))
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_dense_module_s_pickle_is_read_only_where_it_is_allowed(
+    allowed: bool, tmp_path: Path
+) -> None:
+    import torch
+
+    torch.save({"linear.weight": torch.ones(2, 2)}, tmp_path / "pytorch_model.bin")
+    dense = Dense(tmp_path, "Identity")
+
+    if allowed:
+        assert Layer(dense, ["pickle"])(np.ones(2)).tolist() == [2, 2]
+    else:
+        with pytest.raises(ExportError, match="no model.safetensors: want the Dense weights"):
+            Layer(dense, [])
 
 
 @pytest.mark.parametrize(
@@ -455,7 +555,7 @@ def test_a_checkpoint_of_several_dtypes_is_exported_at_fp32(
     (source / "model.safetensors").unlink()
     save_file(mixed, source / "model.safetensors", metadata={"format": "pt"})
 
-    made = export.convert(source, model(source).to_dict(), tmp_path / "ir")
+    made = export.write_ir(model(source), source, tmp_path / "ir")
 
     assert made["dtype"] == "float32"
     assert set(made["checkpoint"]) == {"F32", "BF16"}
@@ -507,17 +607,26 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
     here = minilm.model_copy(
         update={name: str(ROOT / getattr(minilm, name)) for name in ("calibration", "validation")}
     ).to_dict()
+    names = tuple(entry.path for entry in manifest.of_folder(source))
+    given = _source.Given(source, names, here)
     calibration, reference = tmp_path / "calibration.npz", tmp_path / "reference"
     exported = tmp_path / "export"
 
     def child(target: str, *args: object) -> Any:
         pinned = isa.ENVIRONMENT[isa.DEFAULT] if "quantize" in target else {}
-        return sandbox.run(f"pipeline.steps.{target}", *args, log=tmp_path / "log", env=pinned)
+        return sandbox.run(
+            f"pipeline.steps.{target}",
+            *args,
+            returns=dict[str, Any] if target.endswith(("convert", "measure")) else type(None),
+            scratch=tmp_path,
+            log=tmp_path / "log",
+            access=Access(reads=(ROOT / "data",)),
+            env=pinned,
+        )
 
-    child("calibration:make", source, here, calibration)
-    facts = child("reference:make", source, here, reference)
-    (reference / FACTS).write_text(json.dumps(facts))
-    made = child("export:convert", source, here, exported)
+    child("calibration:make", given, calibration)
+    child("reference:make", given, reference)
+    made = child("export:convert", given, exported)
     unmet = {}
     for name, variant in params.variants.items():
         recipe = variant.precision, params.options(variant)

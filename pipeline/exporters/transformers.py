@@ -2,9 +2,10 @@
 
 The only file that calls optimum-intel. Everything is read from the local source folder; what lies
 beside the IR is copied from it byte for byte, because those files are pinned and re-saved ones
-carry the version of the tool that saved them.
+carry the version of the tool that saved them. The folder may be a view, made of links.
 """
 
+import json
 import math
 import pickle
 import shutil
@@ -41,6 +42,14 @@ _PICKLE = (
     "pytorch_model.bin.index.json",
     "[0-9]*_Dense/pytorch_model.bin",
 )
+_SAFE_CHECKPOINTS = (
+    ("model.safetensors",),
+    ("model.safetensors.index.json", "model-*.safetensors"),
+)
+_PICKLED_CHECKPOINTS = (
+    ("pytorch_model.bin",),
+    ("pytorch_model.bin.index.json", "pytorch_model-*.bin"),
+)
 _BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "F16": 16, "BF16": 16, "I16": 16}
 _FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}  # widest last
 # What consumers look for beside the IR; a task's FILES come on top.
@@ -70,6 +79,14 @@ def files(allow: Sequence[str]) -> tuple[str, ...]:
     return (*_SAFE, *(_PICKLE if "pickle" in allow else ()), *code, *_BESIDE)
 
 
+def weights(allow: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """What a checkpoint may be, in the order in which it is looked for: patterns that go together.
+
+    The first of each is the file that is loaded, or names those that are.
+    """
+    return (*_SAFE_CHECKPOINTS, *(_PICKLED_CHECKPOINTS if "pickle" in allow else ()))
+
+
 def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     """Write openvino_model, tokenizer and detokenizer IR, and the source's files beside them.
 
@@ -88,24 +105,46 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
 def _checkpoint(source: Path, model: Model) -> dict[str, int]:
     """Bytes of the checkpoint's tensors by element type, as it says itself (`F32`, `BF16`).
 
-    config.json may say otherwise. They are of the files that `_load` loads: pickles if the model's
-    entry allows them, and one whole file before several.
+    config.json may say otherwise.
     """
-    if "pickle" in model.allow:
-        read, paths = _of_pickle, _first(source, "pytorch_model.bin", "pytorch_model-*.bin")
-    else:
-        read, paths = _of_safetensors, _first(source, "model.safetensors", "model-*.safetensors")
     sizes: Counter[str] = Counter()
-    for path in paths:
+    for path in _loaded(source, model):
+        pickled = path.suffix != ".safetensors"
+        if pickled and "pickle" not in model.allow:
+            raise ExportError(f"{path.name}: no *.safetensors: a pickle wants allow: [pickle]")
+        read = _of_pickle if pickled else _of_safetensors
         for kind, size in read(path):
             sizes[kind] += size
     return dict(sizes)
 
 
-def _first(source: Path, *patterns: str) -> list[Path]:
-    """The files that match the first pattern which any match."""
-    found = (sorted(source.glob(pattern)) for pattern in patterns)
-    return next((paths for paths in found if paths), [])
+def _loaded(source: Path, model: Model) -> list[Path]:
+    """The files that `_load` reads: those that config.json names, else the first of `weights`.
+
+    The order is that of transformers (`_get_resolved_checkpoint_files`).
+    """
+    named = [name for name, *_ in weights(model.allow)]
+    there = [name for name in named if (source / name).is_file()]
+    first = _read(source / "config.json").get("transformers_weights") or next(iter(there), None)
+    if first is None:
+        raise ExportError(f"{model.source}: no weights: want one of {named}")
+    if not str(first).endswith(".index.json"):
+        return [source / str(first)]
+    shards = _read(source / str(first)).get("weight_map")
+    if not isinstance(shards, dict):
+        raise ExportError(f"{first}: weight_map: {shards!r}: want tensor names to files")
+    return [source / name for name in sorted({str(name) for name in shards.values()})]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The JSON object of a file of the source; empty where it is not there."""
+    try:
+        fields = json.loads(path.read_bytes()) if path.exists() else {}
+    except ValueError as e:
+        raise ExportError(f"{path.name}: not JSON: {e}") from e
+    if not isinstance(fields, dict):
+        raise ExportError(f"{path.name}: want a JSON object")
+    return fields
 
 
 def _of_safetensors(path: Path) -> Iterator[tuple[str, int]]:
@@ -118,7 +157,7 @@ def _of_safetensors(path: Path) -> Iterator[tuple[str, int]]:
                 part = tensors.get_slice(name)
                 kind, count = part.get_dtype(), math.prod(part.get_shape())
                 yield kind, count * _BITS.get(kind, 8) // 8
-    except SafetensorError as e:
+    except (OSError, SafetensorError) as e:
         raise ExportError(f"{path.name}: not safetensors: {e}") from e
 
 
@@ -129,7 +168,7 @@ def _of_pickle(path: Path) -> Iterator[tuple[str, int]]:
     called = {dtype: kind for kind, dtype in _FLOATS.items()}
     try:
         tensors = torch.load(path, map_location="meta", weights_only=True)
-    except (EOFError, RuntimeError, pickle.UnpicklingError) as e:
+    except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as e:
         reason = (str(e).strip() or type(e).__name__).splitlines()[0]
         raise ExportError(f"{path.name}: no pickled state dict: {reason}") from e
     if not isinstance(tensors, dict):
@@ -162,7 +201,7 @@ def _load(source: Path, model: Model, checkpoint: Mapping[str, int]) -> Any:
         source,
         dtype=_dtype(checkpoint),
         trust_remote_code="remote_code" in model.allow,
-        use_safetensors="pickle" not in model.allow,
+        use_safetensors=None if "pickle" in model.allow else True,  # None: where there are any
         local_files_only=True,
         output_loading_info=True,
     )
@@ -202,6 +241,12 @@ def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
     tokenizer = AutoTokenizer.from_pretrained(
         source, trust_remote_code="remote_code" in model.allow, local_files_only=True
     )
+    added = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    if not set(tokenizer.get_vocab()) - added:  # transformers makes one if there is no vocabulary
+        raise ExportError(
+            f"{model.source}: its tokenizer has no tokens but {sorted(added)[:10]}: "
+            "want tokenizer.json or the vocabulary of a tokenizer"
+        )
     models = convert_tokenizer(tokenizer, with_detokenizer=True)
     names = (ir.TOKENIZER, ir.DETOKENIZER)
     return {name: ir.write(made, out, name) for name, made in zip(names, models, strict=True)}

@@ -49,14 +49,14 @@ class Layer:
         ExportError: its weights cannot be read, or its activation is not supported.
     """
 
-    def __init__(self, dense: Dense) -> None:
+    def __init__(self, dense: Dense, allow: Sequence[str]) -> None:
         self.name = dense.folder.name
         self.activation = dense.activation
         if self.activation not in _ACTIVATIONS:
             raise ExportError(
                 f"{self.name}: activation {self.activation!r}: have {sorted(_ACTIVATIONS)}"
             )
-        weights = _load(dense)
+        weights = _load(dense, allow)
         self.weight, self.bias = weights["linear.weight"], weights.get("linear.bias")
 
     def __call__(self, vector: Vector) -> Vector:
@@ -141,15 +141,15 @@ _ACTIVATIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any] | None]
 }
 
 
-def _load(dense: Dense) -> dict[str, Any]:
-    """The module's weights as f32, from safetensors, or from a pickle where fetch brought one."""
+def _load(dense: Dense, allow: Sequence[str]) -> dict[str, Any]:
+    """The module's weights as f32, from safetensors, else from a pickle if that is allowed."""
     import torch
     from safetensors.torch import load_file
 
     safe, pickled = dense.folder / "model.safetensors", dense.folder / "pytorch_model.bin"
     if safe.exists():
         weights = load_file(safe)
-    elif pickled.exists():
+    elif "pickle" in allow and pickled.exists():
         weights = torch.load(pickled, map_location="cpu", weights_only=True)
     else:
         raise ExportError(f"{dense.folder.name}: no model.safetensors: want the Dense weights")

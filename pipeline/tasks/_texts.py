@@ -79,7 +79,7 @@ def encoder(model: Model, source: Path) -> Run:
         source,
         dtype=torch.float32,
         trust_remote_code="remote_code" in model.allow,
-        use_safetensors="pickle" not in model.allow,
+        use_safetensors=None if "pickle" in model.allow else True,  # None: where there are any
         local_files_only=True,
     ).eval()
 

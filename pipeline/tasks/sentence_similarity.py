@@ -38,12 +38,12 @@ def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
     Raises:
         ExportError: a module is of a kind that is not supported.
     """
-    return _pooling.bake(network, resolve(model, source)[0], _layers(source))
+    return _pooling.bake(network, resolve(model, source)[0], _layers(model, source))
 
 
 def original(model: Model, source: Path) -> Run:
     """The source's PyTorch model and the modules behind it; output as of the baked network."""
-    encode, layers = _texts.encoder(model, source), _layers(source)
+    encode, layers = _texts.encoder(model, source), _layers(model, source)
     options, _ = resolve(model, source)
 
     def run(inputs: Tensors) -> Tensors:
@@ -61,5 +61,5 @@ def embed(options: Resolved, inputs: Tensors, outputs: Tensors) -> Vector:
     return vector
 
 
-def _layers(source: Path) -> list[_pooling.Layer]:
-    return [_pooling.Layer(dense) for dense in _repository.read(source).dense]
+def _layers(model: Model, source: Path) -> list[_pooling.Layer]:
+    return [_pooling.Layer(dense, model.allow) for dense in _repository.read(source).dense]
