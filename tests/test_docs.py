@@ -24,6 +24,7 @@ from pipeline.ipfs.unixfs import DEFAULT_PROFILE
 from pipeline.manifest import FileEntry
 from pipeline.networks import stamps
 from pipeline.networks.description import Description
+from pipeline.spec import Limits
 from pipeline.steps.fetch import SourceLock
 from pipeline.steps.package import Artifact, Provenance
 
@@ -33,7 +34,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
 )
-MARKS = {"", "dry-run", "params", "pins", "refused", "report", "rooms", "soak", "variant"}
+MARKS = {"", "dry-run", "limits", "params", "pins", "refused", "report", "rooms", "soak", "variant"}
 LANGUAGES = {"sh", "console", "python", "yaml", "text"}
 _FENCE = re.compile(
     r"(?:^<!-- test: (?P<mark>[\w-]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -203,6 +204,16 @@ def test_variant_is_good_beside_the_others(block: Block, tmp_path: Path) -> None
     added = check.load(more).variants.keys() - check.load(ROOT / "params.yaml").variants.keys()
 
     assert len(added) == 1
+
+
+@pytest.mark.parametrize("block", blocks("yaml", mark="limits"), ids=str)
+def test_limits_are_good_in_an_entry(block: Block, tmp_path: Path) -> None:
+    before, allow, after = (ROOT / "params.yaml").read_text().partition("    allow: []\n")
+    (tmp_path / "params.yaml").write_text(before + allow + block.text + after)
+
+    model = check.load(tmp_path / "params.yaml").model("minilm")
+
+    assert model.limits != Limits()
 
 
 @pytest.mark.parametrize("block", blocks("yaml", mark="pins"), ids=str)
