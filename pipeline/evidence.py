@@ -115,7 +115,8 @@ class Contender(Record):
         load_ms: reading the model from disk.
         compile_ms: making it ready to run; 0 where the runtime has no such step.
         throughput_per_s: requests finished per second, all streams busy; median over rounds.
-        peak_memory_bytes: the largest resident set of the process, with its libraries.
+        peak_memory_bytes: the largest resident set of the process, with its libraries; that of
+            the baseline has also made the inputs.
         threads: CPU threads it was told to use.
         streams: requests in flight during throughput.
         latency_spread, throughput_spread: interquartile range over median of the rounds' figures;

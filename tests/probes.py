@@ -157,6 +157,23 @@ def _call(number: int, *args: Any) -> int:
     return result
 
 
+# What parsers give of a folder's configurations, without any view of it.
+
+
+def vocabulary(folder: str) -> list[str]:
+    """The tokens of a tokenizer."""
+    from transformers import AutoTokenizer
+
+    return sorted(AutoTokenizer.from_pretrained(folder, local_files_only=True).get_vocab())
+
+
+def weights(folder: str) -> list[str]:
+    """The tensors of a checkpoint."""
+    from transformers import AutoModel
+
+    return sorted(AutoModel.from_pretrained(folder, local_files_only=True).state_dict())
+
+
 # What a child does that hangs, dies or lies.
 
 

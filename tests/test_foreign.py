@@ -1,7 +1,6 @@
-"""A model that brings code: it runs where it is allowed, behind walls, and gets nowhere.
+"""A model that names what lies outside, or brings code: it gets nowhere.
 
-The same code in a plain process, as `from_pretrained(..., trust_remote_code=True)` runs it, does
-all that it tries.
+In a plain process, as `from_pretrained` has it, the same model reads and does all that it tries.
 """
 
 import json
@@ -17,14 +16,17 @@ from typing import Any
 
 import probes
 import pytest
+from safetensors import safe_open
 
-from pipeline.errors import PipelineError, SpecError
-from pipeline.host import walls
+from pipeline.errors import ExportError, PipelineError, SandboxError, SourceError, SpecError
+from pipeline.host import atomic, walls
+from pipeline.host.sandbox import Access, run
 from pipeline.layout import Layout
 from pipeline.spec import Model
 from pipeline.steps.export import Exported, export
 from pipeline.steps.fetch import fetch
 
+SECRET = "onlyelsewhere"  # noqa: S105 - a word
 CODE = """
 
 from transformers import BertModel
@@ -91,6 +93,71 @@ def fetched(folder: Path, layout: Layout) -> Model:
     model = entry(folder, sha256=str(asked.value).rpartition(" ")[2])
     fetch(model, layout)
     return model
+
+
+@pytest.fixture
+def thief(tiny_bert: Path, tmp_path: Path) -> Path:
+    """A model whose vocabulary and weights lie elsewhere."""
+    folder, elsewhere = tmp_path / "thief", tmp_path / "elsewhere"
+    shutil.copytree(tiny_bert, folder)
+    elsewhere.mkdir()
+    (elsewhere / "words").write_text(
+        "\n".join(["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", SECRET])
+    )
+    (folder / "tokenizer.json").unlink()
+    config = {"tokenizer_class": "BertTokenizer", "vocab_file": str(elsewhere / "words")}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    with safe_open(folder / "model.safetensors", "np") as tensors:
+        shards = dict.fromkeys(tensors.keys(), "../elsewhere/weights.safetensors")
+    (folder / "model.safetensors").rename(elsewhere / "weights.safetensors")
+    index = {"metadata": {}, "weight_map": shards}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.mark.parametrize("what", ["vocabulary", "weights"])
+def test_the_second_wall_alone_keeps_a_parser_from_what_lies_elsewhere(
+    what: str, thief: Path, tmp_path: Path
+) -> None:
+    """The first one is not there: the parser sees the folder itself."""
+    scratch = atomic.folder(tmp_path / "scratch")
+    place = {"scratch": scratch, "log": tmp_path / "log"}
+
+    stolen = getattr(probes, what)(str(thief))
+
+    assert SECRET in stolen or "embeddings.word_embeddings.weight" in stolen
+    with pytest.raises(SandboxError, match=r"Permission denied|not .*found|does not exist|No such"):
+        run(f"probes:{what}", str(thief), returns=list[str], access=Access(reads=(thief,)), **place)
+
+
+def test_weights_from_elsewhere_are_no_weights(thief: Path, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "project")
+
+    with pytest.raises(SourceError, match=r"no weights: want model\.safetensors"):
+        fetch(entry(thief, allow=()), layout)
+
+    assert not layout.source("probing").exists()
+
+
+@pytest.mark.parametrize("kept", ["weights", "vocabulary"])
+def test_a_model_that_needs_what_lies_elsewhere_is_refused_by_name(
+    kept: str, thief: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
+    layout = Layout(tmp_path / "project")
+    if kept == "weights":
+        shutil.copyfile(tiny_bert / "model.safetensors", thief / "model.safetensors")
+        named = r"^tokenizer_config\.json: vocab_file: '/.*words': not in the source"
+    else:
+        (thief / "vocab.txt").write_text("[UNK]\n")
+        (thief / "model-00001-of-00002.safetensors").touch()
+        named = r"^model\.safetensors\.index\.json: weight_map: '\.\./elsewhere/weights.*: not in"
+    model = entry(thief, allow=())
+    fetch(model, layout)
+
+    with pytest.raises(ExportError, match=named):
+        export(model, layout)
+
+    assert not layout.export("probing").exists()
 
 
 def probed(text: str) -> tuple[dict[str, str], dict[str, str]]:

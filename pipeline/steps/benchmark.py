@@ -63,21 +63,23 @@ def _compare(
 ) -> Comparison:
     model, made = params.model(variant.model), atomic.folder(scratch / "made")
     given, inputs = _source.given(model, layout), made / "inputs.npz"
-    with _source.child(model, layout, scratch=made, log=log) as child:
-        shapes = child.call(
+    folder, nothing = layout.ir(variant.name).resolve(), type(None)
+    with (
+        _source.child(model, layout, scratch=made, log=log) as theirs,
+        sandbox.Child(
+            scratch=atomic.folder(scratch / "ours"),
+            log=log,
+            access=Access(reads=(folder, made), devices=True),
+            limits=model.limits,
+        ) as ours,
+    ):
+        shapes = theirs.call(
             "pipeline.steps.benchmark:make_inputs",
             given,
             params.benchmark.length,
             inputs,
             returns=dict[str, tuple[int, ...]],
         )
-    folder, nothing = layout.ir(variant.name).resolve(), type(None)
-    access = Access(reads=(folder, inputs), devices=True)
-    ours_scratch, theirs_scratch = (atomic.folder(scratch / name) for name in ("ours", "theirs"))
-    with (
-        sandbox.Child(scratch=ours_scratch, log=log, access=access, limits=model.limits) as ours,
-        _source.child(model, layout, scratch=theirs_scratch, log=log, reads=(inputs,)) as theirs,
-    ):
         ours.call(f"{_CONTENDERS}:OpenVINO", folder, device, inputs, returns=nothing)
         threads = ours.call("ready", returns=Ready).threads
         theirs.call(f"{_CONTENDERS}:PyTorch", given, inputs, threads, returns=nothing)
