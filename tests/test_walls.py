@@ -1,7 +1,7 @@
 """What holds a child in: each probe is done by a plain process, and refused to a child.
 
-The whole file runs again as an ordinary user, who takes test_sandbox.py along, and where namespaces
-are forbidden.
+They run again as an ordinary user and where namespaces are forbidden, and with them the tests of
+models that try something.
 """
 
 import json
@@ -224,20 +224,33 @@ def test_of_a_folder_on_the_import_path_a_child_reads_only_the_code(
 
 
 @pytest.mark.skipif(AGAIN is not None, reason="it is the one that runs the others again")
-@pytest.mark.parametrize("how", ["user", "without", "user-without"])
-def test_all_of_it_holds_for(how: str, tmp_path: Path) -> None:
-    """An ordinary user, a machine that forbids namespaces, and both."""
+@pytest.mark.parametrize(
+    ("user", "namespaces", "files"),
+    [
+        pytest.param(True, True, ("walls", "sandbox"), id="an ordinary user"),
+        pytest.param(False, False, ("walls",), id="no namespaces"),
+        pytest.param(True, False, ("walls",), id="an ordinary user without namespaces"),
+        pytest.param(
+            True, True, ("foreign", "view", "sources"),
+            id="models in the hands of an ordinary user", marks=pytest.mark.soak,
+        ),
+        pytest.param(
+            True, False, ("foreign",),
+            id="foreign code without namespaces", marks=pytest.mark.soak,
+        ),
+    ],
+)  # fmt: skip
+def test_all_of_it_holds_for(
+    user: bool, namespaces: bool, files: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("again")  # a short name: messages cut long ones
     command = [
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT),
-        f"--basetemp={tmp_path / 'again'}", "tests/test_walls.py",
+        f"--basetemp={folder / 'tmp'}", *(f"tests/test_{name}.py" for name in files),
     ]  # fmt: skip
-    again = "with"
-    if "without" in how:
-        command, again = without_namespaces(command), "without"
-    else:
-        command.append("tests/test_sandbox.py")
-    if "user" in how:
-        command = as_ordinary_user(command, tmp_path)
+    command = command if namespaces else without_namespaces(command)
+    command = as_ordinary_user(command, folder) if user else command
+    again = "with" if namespaces else "without"
 
     done = subprocess.run(
         command,
