@@ -244,7 +244,9 @@ def test_closing_a_child_leaves_neither_process_nor_home(place: dict[str, Path])
 
 
 def test_a_child_takes_no_more_memory_than_it_may(place: dict[str, Path]) -> None:
-    assert "out of memory" in refusal(place, "probes:take_memory", 1.0, memory_gib=0.25)
+    line = refusal(place, "probes:take_memory", 1.0, memory_gib=0.25)
+
+    assert "out of memory: it may take 0.25 GiB (limits.memory_gib" in line
 
 
 def test_the_cap_on_memory_holds_for_a_child_and_all_that_it_starts(

@@ -145,13 +145,17 @@ def _work(setup: Setup, group: memory.Group | None, within: tuple[str, ...] = ()
 
 def _answer(subject: Any, name: str, args: tuple[object, ...]) -> tuple[Any, str]:
     """The object whose methods are called from here on, and the line to say."""
+    import resource
+
     try:
         subject, result = _call(subject, name, args)
         return subject, json.dumps({"result": result})
     except PipelineError as e:
         error, text = type(e).__name__, str(e)
     except MemoryError:
-        error, text = "SandboxError", f"{name}: out of memory"
+        gib = resource.getrlimit(resource.RLIMIT_DATA)[0] / 2**30
+        error = "SandboxError"
+        text = f"{name}: out of memory: it may take {gib:.3g} GiB (limits.memory_gib of the model)"
     except BaseException as e:  # noqa: B902 - PanicException of Rust code is no Exception
         _print_traceback()
         lines = str(e).strip().splitlines() or ["no message"]
