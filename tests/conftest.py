@@ -4,11 +4,14 @@ import fcntl
 import os
 import select
 import shutil
+import socket
 import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +141,26 @@ def at_a_terminal(command: list[str], folder: Path, **environment: str) -> tuple
                 break
     os.close(ours)
     return process.wait(timeout=600), seen.decode(errors="replace")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """What a child process must not reach (probes.py): files, listeners, and this process."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("secret", "mine"):
+        (outside / name).write_text(name)
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
+        path = f"/tmp/ovpipe-{os.getpid()}"  # noqa: S108 - such a path may have 107 characters
+        unix.bind(path)
+        unix.listen()
+        yield {
+            **{name: str(outside / name) for name in ("secret", "mine", "heartbeat")},
+            "port": tcp.getsockname()[1],
+            "unix": path,
+            "pid": os.getpid(),
+        }
+        os.unlink(path)
 
 
 def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:

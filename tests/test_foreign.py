@@ -6,11 +6,9 @@ In a plain process, as `from_pretrained` has it, the same model reads and does a
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,28 +38,6 @@ _TARGET = {target!r}
 print("PROBED " + json.dumps(dict(attempt(_TARGET), environment=dict(os.environ))), flush=True)
 leave_a_process(_TARGET["heartbeat"])
 """
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """What lies outside of the model: a home with a secret, a listener, this process."""
-    home = tmp_path / "home"
-    home.mkdir()
-    for name in ("secret", "mine"):
-        (home / name).write_text(name)
-    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
-        path = f"/tmp/ovpipe-foreign-{os.getpid()}"  # noqa: S108 - may have 107 characters
-        unix.bind(path)
-        unix.listen()
-        yield {
-            "secret": str(home / "secret"),
-            "mine": str(home / "mine"),
-            "heartbeat": str(home / "heartbeat"),
-            "port": tcp.getsockname()[1],
-            "unix": path,
-            "pid": os.getpid(),
-        }
-        os.unlink(path)
 
 
 @pytest.fixture
@@ -189,7 +165,7 @@ def test_code_of_a_model_runs_and_reaches_nothing_that_it_reaches_elsewhere(
 
     elsewhere = subprocess.run(
         [sys.executable, "-c", plain, repository],
-        env={**os.environ, "HOME": str(tmp_path / "home")},
+        env={**os.environ, "HOME": str(tmp_path)},
         cwd=tmp_path, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     before, seen_before = probed(elsewhere.stdout)

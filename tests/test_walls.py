@@ -6,10 +6,8 @@ models that try something.
 
 import json
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +28,6 @@ def place(tmp_path: Path) -> dict[str, Path]:
     """Where a child may write, and its log."""
     (tmp_path / "scratch").mkdir()
     return {"scratch": tmp_path / "scratch", "log": tmp_path / "child.log"}
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """What lies outside: a secret, a file of this user, listeners, and this process."""
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "secret").write_text("secret")
-    (outside / "mine").write_text("mine")
-    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
-        path = f"/tmp/ovpipe-{os.getpid()}"  # noqa: S108 - such a path may have 107 characters
-        unix.bind(path)
-        unix.listen()
-        yield {
-            "secret": str(outside / "secret"),
-            "mine": str(outside / "mine"),
-            "port": tcp.getsockname()[1],
-            "unix": path,
-            "pid": os.getpid(),
-        }
-        os.unlink(path)
 
 
 def unconfined(target: dict[str, Any], cwd: Path) -> dict[str, str]:

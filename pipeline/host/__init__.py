@@ -1,1 +1,1 @@
-"""This machine: child processes, whole files or none, locks, instruction sets, the terminal."""
+"""This machine: child processes and their walls, whole files or none, locks, the terminal."""
