@@ -1,5 +1,6 @@
 """Commands as others would run them: as an ordinary user, and where namespaces are forbidden."""
 
+import functools
 import os
 import shlex
 import shutil
@@ -9,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.host import landlock
+
+# Landlock of ABI 6 stops signals, too; an older one needs namespaces for that.
+NEEDS_LANDLOCK = pytest.mark.skipif(
+    landlock.version() < 6, reason=f"want Landlock of ABI 6: this kernel has {landlock.version()}"
+)
 NOBODY = 65534
 
 
@@ -57,6 +64,20 @@ def without_namespaces(command: list[str]) -> list[str]:
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
     return [sys.executable, "-c", program, *command]
+
+
+@functools.cache
+def namespaces_are_allowed() -> bool:
+    """Whether a process may make all the namespaces of a child here."""
+    program = (
+        "from pathlib import Path\nfrom pipeline.host import namespaces\n"
+        "try: print(namespaces.enter([Path('/tmp')], network=False))\n"
+        "except namespaces.UnfinishedError: print(False)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    return done.stdout == "True\n"
 
 
 def _first_closed(path: Path) -> Path | None:
