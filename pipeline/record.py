@@ -71,6 +71,21 @@ class Record(BaseModel):
         return to_json(self.to_dict())
 
 
+def read_json(path: Path, kind: type[Any], error: type[PipelineError]) -> Any:
+    """The JSON object (`dict`) or list in a file that somebody else wrote; empty if there is none.
+
+    Raises:
+        PipelineError: of class `error`: it is something else.
+    """
+    try:
+        fields = json.loads(path.read_bytes()) if path.exists() else kind()
+    except ValueError as e:
+        raise error(f"{path.name}: not JSON: {e}") from e
+    if not isinstance(fields, kind):
+        raise error(f"{path.name}: want a JSON {'list' if kind is list else 'object'}")
+    return fields
+
+
 def to_json(fields: object) -> str:
     """JSON as this project writes it: sorted keys, two spaces, a final newline."""
     return json.dumps(fields, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

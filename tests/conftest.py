@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,10 @@ def at_a_terminal(command: list[str], folder: Path, **environment: str) -> tuple
         stderr=theirs,
     )
     os.close(theirs)
-    seen = bytearray()
+    seen, deadline = bytearray(), time.monotonic() + 600
     while process.poll() is None or select.select([ours], [], [], 0)[0]:
+        if time.monotonic() > deadline:
+            process.kill()
         if select.select([ours], [], [], 0.1)[0]:
             try:
                 seen += os.read(ours, 1 << 16)

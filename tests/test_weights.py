@@ -606,9 +606,9 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
     )
     here = minilm.model_copy(
         update={name: str(ROOT / getattr(minilm, name)) for name in ("calibration", "validation")}
-    ).to_dict()
+    )
     names = tuple(entry.path for entry in manifest.of_folder(source))
-    given = _source.Given(source, names, here)
+    given = _source.Given(here, source, names)
     calibration, reference = tmp_path / "calibration.npz", tmp_path / "reference"
     exported = tmp_path / "export"
 
@@ -631,7 +631,7 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
     for name, variant in params.variants.items():
         recipe = variant.precision, params.options(variant)
         child("quantize:convert", exported, *recipe, calibration, tmp_path / name)
-        figures = child("validate:measure", tmp_path / name, reference, here, "CPU")
+        figures = child("validate:measure", tmp_path / name, reference, here.to_dict(), "CPU")
         told = {"variant": name, "cid": "", "device": "CPU", **figures}
         verdicts = gate.judge(params.gate(variant), Accuracy.from_dict(told))
         unmet[name] = [verdict for verdict in verdicts if not verdict.met]

@@ -5,10 +5,8 @@ beside the IR is copied from it byte for byte, because those files are pinned an
 carry the version of the tool that saved them. The folder may be a view, made of links.
 """
 
-import json
 import math
 import pickle
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +17,7 @@ from typing import Any
 from pipeline import kinds
 from pipeline.errors import ExportError
 from pipeline.networks import ir
+from pipeline.record import read_json
 from pipeline.spec import Model
 
 TOOLCHAIN = (
@@ -125,26 +124,17 @@ def _loaded(source: Path, model: Model) -> list[Path]:
     """
     named = [name for name, *_ in weights(model.allow)]
     there = [name for name in named if (source / name).is_file()]
-    first = _read(source / "config.json").get("transformers_weights") or next(iter(there), None)
+    first = read_json(source / "config.json", dict, ExportError).get(
+        "transformers_weights"
+    ) or next(iter(there), None)
     if first is None:
         raise ExportError(f"{model.source}: no weights: want one of {named}")
     if not str(first).endswith(".index.json"):
         return [source / str(first)]
-    shards = _read(source / str(first)).get("weight_map")
+    shards = read_json(source / str(first), dict, ExportError).get("weight_map")
     if not isinstance(shards, dict):
         raise ExportError(f"{first}: weight_map: {shards!r}: want tensor names to files")
     return [source / name for name in sorted({str(name) for name in shards.values()})]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The JSON object of a file of the source; empty where it is not there."""
-    try:
-        fields = json.loads(path.read_bytes()) if path.exists() else {}
-    except ValueError as e:
-        raise ExportError(f"{path.name}: not JSON: {e}") from e
-    if not isinstance(fields, dict):
-        raise ExportError(f"{path.name}: want a JSON object")
-    return fields
 
 
 def _of_safetensors(path: Path) -> Iterator[tuple[str, int]]:
@@ -254,8 +244,4 @@ def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
 
 def _copy_beside(source: Path, model: Model, out: Path) -> None:
     patterns = (*_BESIDE, *kinds.load("task", model.task).FILES)
-    for path in sorted(source.rglob("*")):
-        name = path.relative_to(source).as_posix()
-        if path.is_file() and any(fnmatchcase(name, pattern) for pattern in patterns):
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, out / name)
+    ir.copy_beside(source, out, lambda name: any(fnmatchcase(name, p) for p in patterns))

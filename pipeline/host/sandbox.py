@@ -288,12 +288,9 @@ def run(
     limits: Limits | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    foreign: bool = False,
 ) -> T:
     """What `target(*args)` returns in a child of its own; arguments and errors as of `Child`."""
-    with Child(
-        scratch=scratch, log=log, access=access, limits=limits, env=env, cwd=cwd, foreign=foreign
-    ) as made:
+    with Child(scratch=scratch, log=log, access=access, limits=limits, env=env, cwd=cwd) as made:
         return made.call(target, *args, returns=returns)
 
 

@@ -6,7 +6,7 @@ that somebody reads (canonical.py, stamps.py, docs/artifact-format.md).
 """
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +35,11 @@ def networks(folder: Path) -> list[str]:
     return sorted(models - {TOKENIZER, DETOKENIZER})
 
 
-def copy_beside(source: Path, out: Path) -> None:
-    """Fill a new folder with the files of an IR folder that are not its networks'."""
-    ours = {f"{name}{suffix}" for name in networks(source) for suffix in (".xml", ".bin")}
-    out.mkdir()
+def copy_beside(source: Path, out: Path, wanted: Callable[[str], bool]) -> None:
+    """Copy what lies beside networks: the files of a folder whose POSIX paths are wanted."""
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source).as_posix()
-        if path.is_file() and name not in ours:
+        if path.is_file() and wanted(name):
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, out / name)
 

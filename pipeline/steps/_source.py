@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.host import sandbox
 from pipeline.host.walls import Access
@@ -21,11 +21,17 @@ _DATA = ("calibration", "validation")
 
 
 class Given(NamedTuple):
-    """A source folder, the paths that its lock lists, and the model's entry with absolute paths."""
+    """What a child is handed of a model.
 
+    Args:
+        model: its entry, with absolute paths: a child has another working folder.
+        folder: its source.
+        names: the paths in it that its lock lists.
+    """
+
+    model: Model
     folder: Path
     names: tuple[str, ...]
-    model: dict[str, Any]
 
 
 class Opened(NamedTuple):
@@ -37,44 +43,35 @@ class Opened(NamedTuple):
 
 
 def given(model: Model, layout: Layout) -> Given:
-    """What a child is handed.
+    """What a child is handed of a model.
 
     Raises:
         EvidenceError: the source has not been fetched.
     """
     lock = SourceLock.read(layout.source_lock(model.name))
-    return Given(
-        layout.source(model.name).resolve(),
-        tuple(entry.path for entry in lock.files),
-        absolute(model).to_dict(),
-    )
+    names = tuple(entry.path for entry in lock.files)
+    return Given(absolute(model), layout.source(model.name).resolve(), names)
 
 
 def absolute(model: Model) -> Model:
-    """The model's entry with absolute paths: a child has another working folder."""
-    return model.model_copy(update={name: str(_data(model, name)) for name in _DATA})
+    """The model's entry with absolute paths, of the files themselves where they are links."""
+    paths = {name: str(Path(getattr(model, name)).resolve()) for name in _DATA}
+    return model.model_copy(update=paths)
 
 
 def child(
-    model: Model,
-    layout: Layout,
-    *,
-    scratch: Path,
-    log: Path,
-    reads: tuple[Path, ...] = (),
-    env: Mapping[str, str] | None = None,
+    source: Given, *, scratch: Path, log: Path, env: Mapping[str, str] | None = None
 ) -> sandbox.Child:
-    """A child process that may read a model's source and data, and what else is named."""
-    source = given(model, layout)
+    """A child process that may read a model's source and data."""
     files = [(source.folder / name).resolve() for name in source.names]
-    data = [_data(model, name) for name in _DATA]
+    data = [Path(getattr(source.model, name)) for name in _DATA]
     return sandbox.Child(
         scratch=scratch,
         log=log,
-        access=Access(reads=(source.folder, *files, *data, *reads)),
-        limits=model.limits,
+        access=Access(reads=(source.folder, *files, *data)),
+        limits=source.model.limits,
         env=env,
-        foreign=bool(model.allow),
+        foreign=bool(source.model.allow),
     )
 
 
@@ -84,12 +81,7 @@ def opened(source: Given) -> Opened:
     Raises:
         ExportError: something that was taken out is needed.
     """
-    model = Model.from_dict(source.model)
     folder = Path(tempfile.mkdtemp()) / "source"
-    removed = _view.make(source.folder, source.names, folder, allow=model.allow)
+    removed = _view.make(source.folder, source.names, folder, allow=source.model.allow)
     os.chdir(folder)
-    return Opened(model, folder, removed)
-
-
-def _data(model: Model, name: str) -> Path:
-    return Path(getattr(model, name)).resolve()
+    return Opened(source.model, folder, removed)

@@ -41,7 +41,8 @@ class Turns(Protocol):
 def benchmark(params: Params, variant: Variant, device: str, layout: Layout) -> Benchmark:
     """Write artifacts/benchmark/<variant>-<device>.json; a device that is not there is said so."""
     log = layout.log(f"benchmark-{variant.name}-{device}")
-    unavailable = absence(device, json.loads(layout.host.read_bytes())["devices"])
+    host = layout.host.read_bytes()
+    unavailable = absence(device, json.loads(host)["devices"])
     comparison = None
     if unavailable is None:
         with atomic.building(layout.work, f"benchmark/{variant.name}-{device}") as scratch:
@@ -50,7 +51,7 @@ def benchmark(params: Params, variant: Variant, device: str, layout: Layout) -> 
         variant=variant.name,
         cid=str(unixfs.folder_cid(layout.ir(variant.name))),
         device=device,
-        host_sha256=hashlib.sha256(layout.host.read_bytes()).hexdigest(),
+        host_sha256=hashlib.sha256(host).hexdigest(),
         unavailable=unavailable,
         comparison=comparison,
     )
@@ -65,7 +66,7 @@ def _compare(
     given, inputs = _source.given(model, layout), made / "inputs.npz"
     folder, nothing = layout.ir(variant.name).resolve(), type(None)
     with (
-        _source.child(model, layout, scratch=made, log=log) as theirs,
+        _source.child(given, scratch=made, log=log) as theirs,
         sandbox.Child(
             scratch=atomic.folder(scratch / "ours"),
             log=log,

@@ -18,13 +18,10 @@ def calibration(model: Model, layout: Layout) -> None:
     """
     with atomic.building(layout.work, f"calibration/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
-        log = layout.log(f"calibration-{model.name}")
-        with _source.child(model, layout, scratch=made, log=log) as child:
+        given, log = _source.given(model, layout), layout.log(f"calibration-{model.name}")
+        with _source.child(given, scratch=made, log=log) as child:
             child.call(
-                "pipeline.steps.calibration:make",
-                _source.given(model, layout),
-                made / "inputs.npz",
-                returns=type(None),
+                "pipeline.steps.calibration:make", given, made / "inputs.npz", returns=type(None)
             )
         atomic.publish(made / "inputs.npz", layout.calibration(model.name))
 

@@ -44,16 +44,16 @@ def export(model: Model, layout: Layout) -> Exported:
     """
     with atomic.building(layout.work, f"export/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
+        given = _source.given(model, layout)
         with _source.child(
-            model,
-            layout,
+            given,
             scratch=made,
             log=layout.log(f"export-{model.name}"),
             env=isa.ENVIRONMENT[isa.DEFAULT],
         ) as child:
             told = child.call(
                 "pipeline.steps.export:convert",
-                _source.given(model, layout),
+                given,
                 made / "ir",
                 returns=dict[str, Any],
             )

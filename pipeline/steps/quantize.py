@@ -83,7 +83,9 @@ def convert(
     """In a child: write every network at the precision, and what lies beside them unchanged."""
     precision = kinds.load("precision", name)
     networks = ir.networks(source)
-    ir.copy_beside(source, out)
+    ours = {f"{network}{suffix}" for network in networks for suffix in (".xml", ".bin")}
+    out.mkdir()
+    ir.copy_beside(source, out, lambda name: name not in ours)
     complete = precision.Options.from_dict(options)
     ignored = weights.IgnoredScope(**complete.to_dict().get("ignored_scope", {}))
     made: dict[str, Any] = {"weights": {}, "rt_info": {}}

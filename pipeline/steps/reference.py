@@ -28,13 +28,10 @@ def reference(model: Model, layout: Layout) -> None:
     """
     with atomic.building(layout.work, f"reference/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
-        log = layout.log(f"reference-{model.name}")
-        with _source.child(model, layout, scratch=made, log=log) as child:
+        given, log = _source.given(model, layout), layout.log(f"reference-{model.name}")
+        with _source.child(given, scratch=made, log=log) as child:
             child.call(
-                "pipeline.steps.reference:make",
-                _source.given(model, layout),
-                made / "reference",
-                returns=type(None),
+                "pipeline.steps.reference:make", given, made / "reference", returns=type(None)
             )
         atomic.publish(made / "reference", layout.reference(model.name))
 

@@ -6,14 +6,13 @@
 is obeyed, and the contradiction is told.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import Field
 
 from pipeline.errors import ExportError
-from pipeline.record import Record
+from pipeline.record import Record, read_json
 from pipeline.spec import Model
 
 Pooling = Literal["mean", "cls", "last_token", "max"]
@@ -204,10 +203,4 @@ def _positions(source: Path) -> int | None:
 
 def _read(path: Path, *, kind: type[Any] = dict) -> Any:
     """The JSON of a file of the repository; empty where it is not there."""
-    try:
-        fields = json.loads(path.read_bytes()) if path.exists() else kind()
-    except ValueError as e:
-        raise ExportError(f"{path.name}: not JSON: {e}") from e
-    if not isinstance(fields, kind):
-        raise ExportError(f"{path.name}: want a JSON {'list' if kind is list else 'object'}")
-    return fields
+    return read_json(path, kind, ExportError)
