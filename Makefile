@@ -3,15 +3,15 @@
 #   make test   builds the same .venv and runs the tests
 PYTHON ?= python3.11 python3.12 python3.13 python3
 SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-BIN := $(CURDIR)/.venv/bin
-RUN := PATH="$(BIN):$$PATH"
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
+# Absolute where programs look for others, and by the shell's own name for it: a folder's name may
+# hold spaces.
+RUN := PATH="$$PWD/.venv/bin:$$PATH"
+INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps
 
 .PHONY: run test soak check format lock benchmark clean
 
 run: .venv/built
-	@$(RUN) dvc repro
-	@$(RUN) ovpipe report
+	@$(RUN) ovpipe build
 
 test: .venv/built
 	@$(RUN) pytest
@@ -42,10 +42,10 @@ format: .venv/built
 # asks for, is built for CUDA on the public registry and breaks beside a CPU torch. What the build of
 # torch needs that this index offers, complete.py adds.
 .venv/built: requirements.lock pyproject.toml tools/complete.py .venv/bin/python
-	@echo "installing requirements.lock into .venv, $$($(BIN)/python --version)" >&2
+	@echo "installing requirements.lock into .venv, $$(.venv/bin/python --version)" >&2
 	@$(INSTALL) -r requirements.lock
 	@$(INSTALL) --no-build-isolation --editable .
-	@$(BIN)/python tools/complete.py requirements.lock
+	@.venv/bin/python tools/complete.py requirements.lock
 	@touch $@
 
 # Regenerates the lock: the newest versions that pyproject.toml admits. torch is written without

@@ -260,6 +260,29 @@ def test_python_that_is_named_is_the_only_one_tried(
     assert "tried: python3.13\n" in named.stderr
 
 
+# Where it lies
+
+
+def test_make_works_in_a_folder_whose_name_has_spaces_and_quotes(tmp_path: Path) -> None:
+    folder = tmp_path / 'a project\'s "own" $folder'
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "tools/complete.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "pytest"):
+        (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> ran\n')
+        (programs / name).chmod(0o755)
+
+    done = run(MAKE, "test", cwd=folder, MAKEFLAGS="", MAKELEVEL="0")
+
+    ran = [line.split() for line in (folder / "ran").read_text().splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert [line[0] for line in ran] == ["python"] * 4 + ["pytest"]
+    assert ran[-2] == ["python", "tools/complete.py", "requirements.lock"]
+    assert (folder / ".venv" / "built").exists()
+
+
 # The install without torch
 
 
