@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pipeline.errors import SpecError
 from pipeline.evidence import Accuracy
 from pipeline.record import Record
+from pipeline.spec import Variant
 
 # metric -> the comparison that makes sense for it
 METRICS = {
@@ -49,6 +50,16 @@ class Bound(Record):
         return f"{self.metric} {self.comparison} {self.figure:g}"
 
 
+def bounds(variant: Variant) -> dict[str, Bound]:
+    """The bounds of a variant's gate, by metric.
+
+    Raises:
+        SpecError: no such metric, or the text is no bound on it.
+    """
+    where = f"variants.{variant.name}.gate"
+    return {metric: Bound.parse(metric, text, where) for metric, text in variant.gate.items()}
+
+
 class Verdict(Record):
     """One bound held against one measured figure."""
 
@@ -56,6 +67,11 @@ class Verdict(Record):
     execution: str
     measured: float
     met: bool
+
+    def __str__(self) -> str:
+        bound = self.bound
+        figures = f"{bound.metric} {self.measured:.6g} at {self.execution}"
+        return f"{figures}, want {bound.comparison} {bound.figure:g}"
 
 
 def judge(gate: Mapping[str, Bound], accuracy: Accuracy) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""The files of a folder: path, size, sha256.
+"""The files of a folder: path, size, sha256; of a source, where they came from too.
 
 `check(folder, of_folder(folder))` holds, and fails as soon as one byte or one name differs.
 """
@@ -21,6 +21,15 @@ class FileEntry(Record):
     path: str = Field(min_length=1)
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class SourceLock(Record):
+    """What a source folder holds, exactly, and where it came from."""
+
+    source: str
+    revision: str
+    license: str | None
+    files: tuple[FileEntry, ...]
 
 
 def of_folder(folder: Path) -> tuple[FileEntry, ...]:

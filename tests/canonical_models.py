@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from pipeline.networks import ir
+from pipeline.networks import canonical, ir, writer
 
 Made = tuple[ov.Model, Collection[str]]  # a model, and the names that its source gave
 PROMPT = [5, 17, 3, 99, 42, 8]
@@ -174,7 +174,7 @@ def perceptron_ptq(scratch: Path, **options: Any) -> Made:
     rng = np.random.default_rng(0)
     samples = [rng.standard_normal((1, 3, 8, 8)).astype(np.float32) for _ in range(8)]
     model = nncf.quantize(ir.read(source), nncf.Dataset(samples), subset_size=8, **options)
-    return model, ir.names(ir.read(source))
+    return model, canonical.names(ir.read(source))
 
 
 MODELS: dict[str, Callable[[Path], Made]] = {
@@ -187,7 +187,7 @@ def written(make: Callable[[Path], Made], folder: Path) -> Path:
     """A folder with what was made as canonical IR; what it is made from lies below `scratch`."""
     (folder / "scratch").mkdir(parents=True)
     model, keep = make(folder / "scratch")
-    ir.write(model, folder, keep=keep)
+    writer.write(model, folder, keep=keep)
     return folder
 
 
@@ -214,7 +214,7 @@ def _compressed(scratch: Path, mode: str, **options: Any) -> Made:
 
     source = written(llama, scratch / "source")
     model = nncf.compress_weights(ir.read(source), mode=nncf.CompressWeightsMode(mode), **options)
-    return model, ir.names(ir.read(source))
+    return model, canonical.names(ir.read(source))
 
 
 def _floats(shape: list[int] | list[str | int], *names: str) -> list[Any]:

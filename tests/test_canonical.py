@@ -17,7 +17,7 @@ from canonical_models import MODELS, onnx_names, perceptron, perceptron_ptq, wri
 
 from pipeline import manifest
 from pipeline.host import isa
-from pipeline.networks import ir
+from pipeline.networks import canonical, ir, writer
 
 LAYERS = (0, 3, 5, 7)  # of the perceptron, those with weights
 STATES = ["b", "a", "c"]
@@ -80,7 +80,7 @@ def test_reading_and_writing_again_changes_nothing(folder: Path, tmp_path: Path)
     for source, out in ((folder, once), (once, twice)):
         out.mkdir()
         model = ir.read(source)
-        ir.write(model, out, keep=ir.names(model))
+        writer.write(model, out, keep=canonical.names(model))
 
     # The reader itself renames tensors that a body and the graph around it have in common.
     assert digests(twice) == digests(once)
@@ -125,7 +125,7 @@ def test_a_source_that_is_not_asked_for_its_names_loses_those_that_look_generate
 ) -> None:
     model, _ = canonical_models.branches(tmp_path)
 
-    ir.write(model, tmp_path)
+    writer.write(model, tmp_path)
 
     assert {"Greater_0", "MatMul_0"} <= set(layers(tmp_path))
 
@@ -143,7 +143,7 @@ def small(*names: str) -> ov.Model:
 
 def renamed(model: ov.Model, keep: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
     """The names of the Relus, in order, as the writer leaves them."""
-    ir.canonical.rename(model, "small", keep)
+    canonical.rename(model, "small", keep)
     nodes = [node for node in model.get_ordered_ops() if node.get_type_name() == "Relu"]
     return [node.get_friendly_name() for node in nodes]
 
@@ -216,7 +216,7 @@ def test_a_state_that_is_named_after_an_operation_follows_it(tmp_path: Path) -> 
     result = ov.opset13.relu(read).output(0)
     model = ov.Model([result], [ov.opset13.assign(read, state)], [port], "stateful")
 
-    ir.write(model, tmp_path)
+    writer.write(model, tmp_path)
 
     found = re.findall(r'variable_id="(.*?)"', (tmp_path / f"{ir.MODEL}.xml").read_text())
     assert found == ["Relu_0.0", "Relu_0.0"]
@@ -232,7 +232,7 @@ def test_states_stand_in_the_order_in_which_results_need_them(
     assigns = [ov.opset13.assign(read, name) for read, name in zip(reads, "bac", strict=True)]
     model = ov.Model([sum_], assigns[:: -1 if backwards else 1], [port], "stateful")
 
-    ir.write(model, tmp_path)
+    writer.write(model, tmp_path)
 
     states = [sink.get_attributes()["variable_id"] for sink in ir.read(tmp_path).get_sinks()]
     assert states == STATES
@@ -253,7 +253,7 @@ def test_a_tokenizer_does_not_depend_on_what_the_process_made_before(
             convert_tokenizer(tokenizer, with_detokenizer=True),
             strict=True,
         ):
-            ir.write(model, out, name)
+            writer.write(model, out, name)
         found.append(manifest.of_folder(out))
         small(*[""] * 5)  # advances the counter
 
@@ -301,7 +301,7 @@ def test_an_ignored_scope_by_module_path_leaves_exactly_those_weights(
 
     model = apply(source, pattern)
     (tmp_path / "out").mkdir()
-    ir.write(model, tmp_path / "out", keep=ir.names(ir.read(source)))
+    writer.write(model, tmp_path / "out", keep=canonical.names(ir.read(source)))
 
     before, after = weights(ir.read(source)), weights(ir.read(tmp_path / "out"))
     assert set(before) == set(after) == set(LAYERS)

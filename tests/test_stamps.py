@@ -12,7 +12,7 @@ import openvino as ov
 import pytest
 from canonical_models import llama_int8, llama_network, written
 
-from pipeline.networks import ir, stamps
+from pipeline.networks import ir, stamps, writer
 
 CONSUMERS = ("openvino", "openvino_genai", "openvino_tokenizers", "nncf", "optimum")
 # What is looked for instead of a key that is a common word: who reads such an entry must name the
@@ -171,7 +171,7 @@ def test_versions_seeds_and_dumps_leave_nncf_and_parameters_stay(tmp_path: Path)
         nncf__quantization__ignored_scope__names="['a']",
     )
 
-    taken = ir.write(model, tmp_path)
+    taken = writer.write(model, tmp_path)
 
     left = stamps._plain(ir.read(tmp_path).rt_info)
     assert left["nncf"] == {
@@ -194,7 +194,7 @@ def test_of_optimum_the_series_of_transformers_stays(tmp_path: Path) -> None:
         runtime_options__KV_CACHE_PRECISION="f16",
     )
 
-    taken = ir.write(model, tmp_path)
+    taken = writer.write(model, tmp_path)
 
     left = stamps._plain(ir.read(tmp_path).rt_info)
     assert left["optimum"] == {"transformers_version": "5.5"}
@@ -207,7 +207,7 @@ def test_of_optimum_the_series_of_transformers_stays(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_nobody_listed_stays(tmp_path: Path) -> None:
-    ir.write(stamped(eagle3_mode="True", dflash__layers="3"), tmp_path)
+    writer.write(stamped(eagle3_mode="True", dflash__layers="3"), tmp_path)
 
     left = stamps._plain(ir.read(tmp_path).rt_info)
     assert left == {"eagle3_mode": "True", "dflash": {"layers": "3"}, "version": 11}
@@ -215,9 +215,9 @@ def test_an_entry_that_nobody_listed_stays(tmp_path: Path) -> None:
 
 def test_what_was_cut_is_not_told_again(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
-    ir.write(stamped(openvino_tokenizers_version="2026.4.1.0-738"), tmp_path)
+    writer.write(stamped(openvino_tokenizers_version="2026.4.1.0-738"), tmp_path)
 
-    taken = ir.write(ir.read(tmp_path), tmp_path / "again")
+    taken = writer.write(ir.read(tmp_path), tmp_path / "again")
 
     assert taken == {"version": 11}
     written = (tmp_path / "again" / f"{ir.MODEL}.xml").read_text()

@@ -633,7 +633,7 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
         child("quantize:convert", exported, *recipe, calibration, tmp_path / name)
         figures = child("validate:measure", tmp_path / name, reference, here.to_dict(), "CPU")
         told = {"variant": name, "cid": "", "device": "CPU", **figures}
-        verdicts = gate.judge(params.gate(variant), Accuracy.from_dict(told))
+        verdicts = gate.judge(gate.bounds(variant), Accuracy.from_dict(told))
         unmet[name] = [verdict for verdict in verdicts if not verdict.met]
 
     assert made["checkpoint"].keys() == {kind.upper(), "I64"}

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline import kinds
 from pipeline.errors import ExportError
-from pipeline.networks import ir
+from pipeline.networks import ir, writer
 from pipeline.record import read_json
 from pipeline.spec import Model
 
@@ -25,6 +25,7 @@ TOOLCHAIN = (
     "openvino-tokenizers",
     "optimum",
     "optimum-intel",
+    "safetensors",
     "tokenizers",
     "torch",
     "transformers",
@@ -186,7 +187,7 @@ def _load(source: Path, model: Model, checkpoint: Mapping[str, int]) -> Any:
     import torch
     from optimum.exporters.tasks import TasksManager
 
-    loader = TasksManager.get_model_class_for_task(TasksManager.map_from_synonym(model.task))
+    loader = TasksManager.get_model_class_for_task(_known_task(model))
     network, report = loader.from_pretrained(
         source,
         dtype=_dtype(checkpoint),
@@ -207,21 +208,28 @@ def _load(source: Path, model: Model, checkpoint: Mapping[str, int]) -> Any:
     return network.eval()
 
 
+def _known_task(model: Model) -> str:
+    """The model's task, by the name that optimum has for it."""
+    from optimum.exporters.tasks import TasksManager
+
+    own = getattr(kinds.load("task", model.task), "EXPORTED_AS", model.task)
+    return str(TasksManager.map_from_synonym(own))
+
+
 def _export_model(network: Any, model: Model, source: Path, out: Path) -> dict[str, Any]:
     import torch
     from optimum.exporters.openvino import export_from_model
-    from optimum.exporters.tasks import TasksManager
 
     with tempfile.TemporaryDirectory(dir=out.parent) as raw:
         export_from_model(
             network,
             raw,
-            task=TasksManager.map_from_synonym(model.task),
+            task=_known_task(model),
             trust_remote_code="remote_code" in model.allow,
             patch_16bit_model=network.dtype in (torch.float16, torch.bfloat16),
         )
         exported = ir.read(Path(raw))
-        return ir.write(kinds.load("task", model.task).finish(exported, model, source), out)
+        return writer.write(kinds.load("task", model.task).finish(exported, model, source), out)
 
 
 def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
@@ -239,9 +247,9 @@ def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
         )
     models = convert_tokenizer(tokenizer, with_detokenizer=True)
     names = (ir.TOKENIZER, ir.DETOKENIZER)
-    return {name: ir.write(made, out, name) for name, made in zip(names, models, strict=True)}
+    return {name: writer.write(made, out, name) for name, made in zip(names, models, strict=True)}
 
 
 def _copy_beside(source: Path, model: Model, out: Path) -> None:
     patterns = (*_BESIDE, *kinds.load("task", model.task).FILES)
-    ir.copy_beside(source, out, lambda name: any(fnmatchcase(name, p) for p in patterns))
+    writer.copy_beside(source, out, lambda name: any(fnmatchcase(name, p) for p in patterns))

@@ -12,6 +12,10 @@ import numpy as np
 from pipeline.errors import EvidenceError
 from pipeline.networks.tensors import Array, Tensors
 
+# What they are called in the folder of a calibration or a reference.
+INPUTS = "inputs.npz"
+OUTPUTS = "outputs.npz"
+
 
 def save(samples: Sequence[Tensors], path: Path) -> None:
     """Write samples in their order."""
