@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import kinds, spec
+from pipeline import gate, imports, kinds, spec
 from pipeline.errors import SpecError
 from pipeline.spec import Model, Params, Target, Variant
 
@@ -30,7 +30,8 @@ def load(path: Path) -> Params:
 
 def _problems(params: Params) -> list[str]:
     """One line per problem, and empty ones."""
-    lines = []
+    if lines := kinds.misplaced():
+        return lines
     for name in params.precisions:
         lines.append(_said(kinds.load, "precision", name, where="precisions"))
     for model in params.models.values():
@@ -42,6 +43,7 @@ def _problems(params: Params) -> list[str]:
         lines.append(_said(_check_target, target, where=f"pins.{target.name}"))
     if any(lines):
         return lines
+    lines.append(_said(_check_imports, params, where=""))
     for variant in params.variants.values():
         lines.extend(_variant_problems(params, variant))
     for key, device in [
@@ -64,7 +66,7 @@ def _variant_problems(params: Params, variant: Variant) -> list[str]:
         lines.append(f"{where}.precision: {variant.precision!r}: have {sorted(params.precisions)}")
         return lines
     lines.append(_misnamed(variant))
-    lines.append(_said(params.gate, variant, where=""))
+    lines.append(_said(gate.bounds, variant, where=""))
     lines.append(_said(_check_options, params, variant, where=""))
     return lines
 
@@ -97,6 +99,17 @@ def _check_target(target: Target) -> None:
     kinds.load("target", target.kind).Options.from_dict(
         target.options, f"pins.{target.name}", SpecError
     )
+
+
+def _check_imports(params: Params) -> None:
+    """Members of the user's own name the distributions that decide their results."""
+    used = {("precision", name) for name in params.precisions}
+    for model in params.models.values():
+        used |= {("format", model.format), ("task", model.task)}
+    own = [member for member in sorted(used) if kinds.is_own(kinds.file(*member))]
+    lines = [line for member in own for line in imports.unnamed(*member)]
+    if lines:
+        raise SpecError("\n".join(lines))
 
 
 def _check_options(params: Params, variant: Variant) -> None:

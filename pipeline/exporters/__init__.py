@@ -6,3 +6,5 @@ Each has
     weights(allow)               what of these is a checkpoint: tuples of patterns that go together
     export(source, model, out)   writes the IR folder `out`; returns what goes to the provenance
 """
+
+INTERFACE = ("TOOLCHAIN", "files", "weights", "export")

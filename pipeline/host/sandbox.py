@@ -23,7 +23,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from pipeline import errors
+from pipeline import errors, kinds
 from pipeline.errors import PipelineError, SandboxError
 from pipeline.host import child, memory, progress, walls
 from pipeline.host.walls import Access
@@ -148,9 +148,9 @@ class Child:
         deadline = time.monotonic() + self._deadline_s
         with progress.bar(None, "") as shown:
             self._send((name, args), deadline, name)
-            kinds: TypeAdapter[Any] = TypeAdapter(_Result[returns] | _Progress | _Failure)  # type: ignore[valid-type, arg-type]
+            answers: TypeAdapter[Any] = TypeAdapter(_Result[returns] | _Progress | _Failure)  # type: ignore[valid-type, arg-type]
             while True:
-                said = self._hear(kinds, deadline, name)
+                said = self._hear(answers, deadline, name)
                 if isinstance(said, _Result):
                     result: T = said.result
                     return result
@@ -225,10 +225,10 @@ class Child:
             except BrokenPipeError as e:
                 raise self._ended(name) from e
 
-    def _hear(self, kinds: "TypeAdapter[T]", deadline: float, name: str) -> T:
+    def _hear(self, answers: "TypeAdapter[T]", deadline: float, name: str) -> T:
         """The next line of the child."""
         try:
-            return kinds.validate_json(self._read_line(deadline, name))
+            return answers.validate_json(self._read_line(deadline, name))
         except ValidationError as e:
             problem = e.errors(include_url=False, include_input=False, include_context=False)[-1]
             raise SandboxError(
@@ -320,6 +320,8 @@ def _environment(home: Path, access: Access | None, extra: Mapping[str, str]) ->
         "HOME": str(home),
         "TMPDIR": str(home),
         "PYTHONPATH": path,
+        # Said even if there are none: in a child's working folder somebody else's may lie.
+        kinds.VARIABLE: str(kinds.root() or ""),
         **extra,
     }
 

@@ -6,6 +6,7 @@ namespaces. docs/walls.md says what each stops and what not.
 
 import ctypes
 import functools
+import itertools
 import os
 import site
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline import kinds
 from pipeline.host import kernel, landlock, seccomp
 
 NAMESPACES = "namespaces"
@@ -92,12 +94,13 @@ def suffice(held: Collection[str]) -> bool:
 
 
 def code_folders() -> tuple[Path, ...]:
-    """Where Python, our own code and its libraries lie.
+    """Where Python, our own code, the user's members and the libraries lie.
 
     Of another folder on the import path (a checkout, where a script lies) only the packages and
     modules count: the rest is somebody's own.
     """
-    return _code_folders(tuple(sys.path), Path.cwd())
+    own = [kinds.root(), *itertools.chain(*kinds.folders().values())]  # which may be links
+    return (*_code_folders(tuple(sys.path), Path.cwd()), *filter(None, own))
 
 
 @functools.cache

@@ -12,6 +12,8 @@ artifact when every block came back and was hashed. What fails or stops in the m
 
 from pipeline.record import Record
 
+INTERFACE = ("Options", "pin")
+
 
 class ReadBack(Record):
     """Every block came back from the target, and was the one that its CID names.

@@ -3,6 +3,8 @@
 Each has
     FILES                                   patterns of the source files it needs beside the weights
     TOOLCHAIN                               distributions whose versions decide its inputs
+    RUNS_WITH                               those that decide, beside these, what the original gives
+    JUDGED_WITH                             those that decide predictions, score and agreement
     Options                                 a Record: `options:` of a model's entry
     Resolved                                a Record: what holds when the repository was asked too;
                                             what of it changes outputs
@@ -21,5 +23,28 @@ Each has
     tokenizer_agreement(folder, model, options, inputs)
                                             share of texts that the IR's tokenizer gets right
 
-Inputs and outputs are dicts of tensor name to NumPy array, batch 1, one dict per sample.
+A task that optimum does not know by its own name says in EXPORTED_AS as which one its models are
+exported. Inputs and outputs are dicts of tensor name to NumPy array, batch 1, one dict per sample.
 """
+
+INTERFACE = (
+    "FILES",
+    "TOOLCHAIN",
+    "RUNS_WITH",
+    "JUDGED_WITH",
+    "Options",
+    "Resolved",
+    "resolve",
+    "finish",
+    "METRIC",
+    "calibration",
+    "validation",
+    "sized",
+    "size",
+    "original",
+    "embed",
+    "predictions",
+    "labels",
+    "score",
+    "tokenizer_agreement",
+)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import EvidenceError
+from pipeline.errors import DataError
 from pipeline.networks import ir
 from pipeline.networks.tensors import Run, Tensors, Vector
 from pipeline.spec import Model
@@ -30,7 +30,9 @@ FILES = (
     "*.model",
     "*.spm",
 )
-TOOLCHAIN = ("numpy", "tokenizers", "torch", "transformers")
+TOOLCHAIN = ("numpy", "tokenizers", "transformers")
+RUNS_WITH = ("safetensors", "torch")
+JUDGED_WITH = ("numpy", "openvino", "scipy")
 METRIC = "spearman"
 COLUMNS = ("score", "sentence1", "sentence2")
 
@@ -49,13 +51,13 @@ def sized(model: Model, source: Path, length: int) -> Tensors:
     """The validation texts run together and cut to exactly `length` tokens, shape (1, length).
 
     Raises:
-        EvidenceError: the validation texts are shorter than that.
+        DataError: the validation texts are shorter than that.
     """
     tokens = _tokenizer(model, source)(
         " ".join(_sentences(model)), truncation=True, max_length=length, return_tensors="np"
     )
     if tokens["input_ids"].shape[1] != length:
-        raise EvidenceError(
+        raise DataError(
             f"benchmark.length: {length}: the validation texts of {model.name!r} hold only "
             f"{tokens['input_ids'].shape[1]} tokens"
         )
@@ -114,11 +116,11 @@ def read_texts(path: Path) -> list[str]:
     """The lines of a UTF-8 file.
 
     Raises:
-        EvidenceError: it is not there, or is empty.
+        DataError: it is not there, or is empty.
     """
     texts = _lines(path)
     if not texts:
-        raise EvidenceError(f"{path}: want one text a line")
+        raise DataError(f"{path}: want one text a line")
     return texts
 
 
@@ -126,18 +128,18 @@ def read_pairs(path: Path) -> list[dict[str, str]]:
     """The rows of a TSV of sentence pairs.
 
     Raises:
-        EvidenceError: naming the first line that is none.
+        DataError: naming the first line that is none.
     """
     lines = _lines(path)
     reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise EvidenceError(f"{path}:1: header {reader.fieldnames}: want {list(COLUMNS)}")
+        raise DataError(f"{path}:1: header {reader.fieldnames}: want {list(COLUMNS)}")
     rows = list(reader)
     for number, row in enumerate(rows, start=2):
         if set(row) != set(COLUMNS) or None in row.values() or not _is_number(row["score"]):
-            raise EvidenceError(f"{path}:{number}: want a number and two sentences, tab-separated")
+            raise DataError(f"{path}:{number}: want a number and two sentences, tab-separated")
     if len(rows) < 2:
-        raise EvidenceError(f"{path}: want at least 2 pairs")
+        raise DataError(f"{path}: want at least 2 pairs")
     return rows
 
 
@@ -184,7 +186,7 @@ def _lines(path: Path) -> list[str]:
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as e:
-        raise EvidenceError(f"{path}: cannot be read as UTF-8 text: {e}") from e
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {e}") from e
     return text.removesuffix("\n").split("\n") if text else []
 
 

@@ -17,7 +17,9 @@ from pipeline.tasks._repository import Options as Options
 from pipeline.tasks._repository import Resolved as Resolved
 from pipeline.tasks._repository import resolve as resolve
 from pipeline.tasks._texts import FILES as FILES
+from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._texts import METRIC as METRIC
+from pipeline.tasks._texts import RUNS_WITH as RUNS_WITH
 from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._texts import calibration as calibration
 from pipeline.tasks._texts import labels as labels

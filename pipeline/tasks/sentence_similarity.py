@@ -15,6 +15,7 @@ from pipeline.tasks._repository import Options as Options
 from pipeline.tasks._repository import Resolved as Resolved
 from pipeline.tasks._repository import resolve as resolve
 from pipeline.tasks._texts import FILES as FILES
+from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._texts import METRIC as METRIC
 from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._texts import calibration as calibration
@@ -28,6 +29,8 @@ from pipeline.tasks._texts import validation as validation
 
 if TYPE_CHECKING:
     import openvino as ov
+
+RUNS_WITH = (*_texts.RUNS_WITH, "scipy")  # GELU of a Dense module
 
 
 def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
