@@ -9,9 +9,9 @@ from pipeline.gate import Bound, Verdict
 from pipeline.ipfs import unixfs
 from pipeline.ipfs.unixfs import Dag
 from pipeline.layout import Layout
-from pipeline.steps.catalog import Catalog, Entry, Refusal
-from pipeline.steps.fetch import SourceLock
-from pipeline.steps.package import Provenance
+from pipeline.manifest import SourceLock
+from pipeline.provenance import Provenance
+from pipeline.steps.catalog import Catalog, Entry, Refused
 
 PARAMS = conftest.PARAMS.partition("pins:")[0]  # the targets are the test's own
 FILES = {
@@ -35,6 +35,7 @@ def make(
     catalog = Catalog(
         artifacts=tuple(_entry(variant, layout) for variant in listed),
         refusals=tuple(_refusal(variant, layout) for variant in refused),
+        failures=(),
     )
     layout.catalog.write_text(catalog.json())
     return layout
@@ -52,7 +53,6 @@ def _entry(variant: str, layout: Layout) -> Entry:
         cid=str(dag.root),
         profile=dag.profile.name,
         size_bytes=dag.size_bytes,
-        weights_bytes=0,
         provenance=Provenance(
             source=source, recipe={}, toolchain={}, stamps={}, notes=(), removed=(), walls={}
         ),
@@ -61,11 +61,18 @@ def _entry(variant: str, layout: Layout) -> Entry:
     )
 
 
-def _refusal(variant: str, layout: Layout) -> Refusal:
+def _refusal(variant: str, layout: Layout) -> Refused:
     bound = Bound(metric="cosine_mean", comparison=">=", figure=0.9)
     verdict = Verdict(bound=bound, execution="f32", measured=0.5, met=False)
     accuracy = _accuracy(variant, dag_of(layout, variant))
-    return Refusal(variant=variant, verdicts=(verdict,), accuracy=accuracy)
+    return Refused(
+        variant=variant,
+        stage="package",
+        cell=variant,
+        reason=str(verdict),
+        verdicts=(verdict,),
+        accuracy=accuracy,
+    )
 
 
 def _accuracy(variant: str, dag: Dag) -> Accuracy:

@@ -252,6 +252,18 @@ def raise_error(message: str) -> None:
     raise ExportError(message)
 
 
+class PanicException(BaseException):  # noqa: N818 - as Rust's own is called, which is no Exception
+    """What a library of Rust raises where it panics."""
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+def import_what_is_not_there() -> None:
+    import not_there  # type: ignore[import-not-found]  # noqa: F401
+
+
 def working_folder() -> str:
     return os.getcwd()
 

@@ -16,10 +16,10 @@ import pytest
 from conftest import make_project
 
 from pipeline import kinds, manifest
+from pipeline.artifact import Artifact
 from pipeline.errors import PrecisionError
 from pipeline.ipfs import unixfs
-from pipeline.networks import ir, weights
-from pipeline.steps.package import Artifact
+from pipeline.networks import ir, weights, writer
 
 TEXTS = ["A short sentence.", "The committee adjourned without a vote on the second motion."]
 VARIANTS = ["tiny-fp32", "tiny-fp16", "tiny-int8"]
@@ -151,7 +151,7 @@ def test_canonical_ir_does_not_depend_on_what_the_process_did_before(
             ov.opset13.constant(np.zeros(3, np.float32))
         out = tmp_path / str(index)
         out.mkdir()
-        ir.write(ir.read(source).clone(), out)
+        writer.write(ir.read(source).clone(), out)
         digests.append([manifest.sha256(out / f"openvino_model.{end}") for end in ("xml", "bin")])
 
     assert digests[0] == digests[1] == digests[2]
@@ -180,7 +180,32 @@ def test_another_folder_thread_count_and_instruction_set_give_the_same_cids(
     assert found == wanted
 
 
+def export_again(project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stages.export", "tiny"],
+        cwd=project, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
 def test_a_stage_that_fails_leaves_its_previous_output_and_no_litter(
+    finished: Path, tmp_path: Path
+) -> None:
+    project = Path(shutil.copytree(finished, tmp_path / "project"))
+    params = (project / "params.yaml").read_text()
+    late = params.replace("    allow: []\n", "    limits: {deadline_s: 0.01}\n")
+    (project / "params.yaml").write_text(late)
+    before = manifest.of_folder(project / "artifacts" / "export")
+
+    done = export_again(project)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert manifest.of_folder(project / "artifacts" / "export") == before
+    assert not list((project / ".work" / "scratch").iterdir())
+
+
+def test_what_a_stage_refuses_is_its_output_and_nothing_is_left_of_the_one_before(
     finished: Path, tmp_path: Path
 ) -> None:
     project = Path(shutil.copytree(finished, tmp_path / "project"))
@@ -188,17 +213,16 @@ def test_a_stage_that_fails_leaves_its_previous_output_and_no_litter(
     damaged = weights.read_bytes()[:1000]
     weights.unlink()
     weights.write_bytes(damaged)
-    before = manifest.of_folder(project / "artifacts" / "export")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.export", "tiny"],
-        cwd=project, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    done = export_again(project)
 
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert len(done.stderr.splitlines()) == 1
-    assert manifest.of_folder(project / "artifacts" / "export") == before
+    folder = project / "artifacts" / "export" / "tiny"
+    refused = json.loads((folder / "refused.json").read_text())
+    assert done.returncode == 0
+    assert done.stderr == f"refused: tiny: {refused['refused']}\n"
+    assert refused["refused"].startswith("model.safetensors: not safetensors: ")
+    assert [path.name for path in folder.iterdir()] == ["refused.json"]
+    assert json.loads((folder.parent / "tiny.provenance.json").read_text()) == refused
     assert not list((project / ".work" / "scratch").iterdir())
 
 

@@ -14,13 +14,16 @@ from click.testing import CliRunner, Result
 from conftest import ROOT
 
 from pipeline import cli, manifest
+from pipeline.artifact import ARTIFACT, Artifact
 from pipeline.gate import Bound, Verdict
 from pipeline.ipfs import unixfs
 from pipeline.ipfs.cid import DAG_PB, Cid
 from pipeline.ipfs.unixfs import Dag
 from pipeline.layout import Layout
-from pipeline.steps.fetch import SourceLock
-from pipeline.steps.package import ARTIFACT, REFUSED, Artifact, Provenance
+from pipeline.manifest import SourceLock
+from pipeline.provenance import Provenance
+from pipeline.record import Record
+from pipeline.refusal import REFUSED, Refusal
 
 VARIANT, WORSE = "tiny-fp32", "tiny-int8"
 
@@ -44,8 +47,12 @@ def layout(monkeypatch: pytest.MonkeyPatch) -> Layout:
     layout = catalogued.make(Path("project"), "", listed=(VARIANT,), refused=(WORSE,))
     for variant, met in ((VARIANT, True), (WORSE, False)):
         layout.package(variant).mkdir(parents=True)
-        record = artifact_of(variant, layout, met=met).json()
-        (layout.package(variant) / (ARTIFACT if met else REFUSED)).write_text(record)
+        artifact = artifact_of(variant, layout, met=met)
+        record: Record = artifact
+        if not met:
+            facts = artifact.to_dict()
+            record = Refusal(refused="too far off", stage="package", cell=variant, facts=facts)
+        (layout.package(variant) / (ARTIFACT if met else REFUSED)).write_text(record.json())
     monkeypatch.chdir("project")
     return Layout()
 
@@ -156,7 +163,7 @@ def test_a_refused_variant_is_verified_by_its_path_and_not_by_its_name(layout: L
     by_name = ovpipe("verify", WORSE)
     by_path = ovpipe("verify", layout.ir(WORSE))
 
-    assert "its gate refused it; its folder is artifacts/ir/tiny-int8" in refusal(by_name)
+    assert "refused: too far off; its folder is artifacts/ir/tiny-int8" in refusal(by_name)
     assert by_path.exit_code == 0
 
 
@@ -185,7 +192,7 @@ def test_car_takes_the_name_of_an_artifact_but_not_of_a_refused_one(layout: Layo
         "path": "model.car",
         "profile": "unixfs-v1-2025",
     }
-    assert "its gate refused it" in refusal(ovpipe("car", WORSE, "-o", "worse.car"))
+    assert "tiny-int8: refused: too far off" in refusal(ovpipe("car", WORSE, "-o", "worse.car"))
     assert not Path("worse.car").exists()
 
 
@@ -287,7 +294,65 @@ def test_wrong_usage_ends_with_2(words: list[str], dag: Dag) -> None:
     assert done.stdout == ""
 
 
-COMMANDS = ("car", "check", "cid", "ls", "pull", "report", "verify")
+# Where the project is
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check"],
+        ["report"],
+        ["pin", VARIANT, "--to", "local"],
+        ["verify", VARIANT],
+        ["car", VARIANT, "-o", "model.car"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_in_a_folder_of_the_project_a_command_says_where_to_go(
+    words: list[str], layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path.cwd()
+    Path("data/more").mkdir(parents=True)
+    monkeypatch.chdir("data/more")
+
+    said = refusal(ovpipe(*words))
+
+    assert said.endswith(f"params.yaml: not here; it is in {root}: run this there\n")
+
+
+def test_a_stage_says_where_to_go_too(layout: Layout) -> None:
+    Path("data").mkdir()
+
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.quantize", VARIANT],
+        cwd="data",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == f"error: params.yaml: not here; it is in {Path.cwd()}: run this there\n"
+
+
+def test_in_a_folder_of_the_project_a_path_needs_no_project(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("artifacts")
+
+    assert ovpipe("verify", f"ir/{VARIANT}").exit_code == 0
+
+
+def test_where_there_is_no_project_at_all_a_command_says_how_to_get_one() -> None:
+    said = refusal(ovpipe("check"))
+
+    assert said == (
+        "error: params.yaml: not there; run this in the project's root, or `ovpipe init` first\n"
+    )
+
+
+COMMANDS = ("car", "check", "cid", "init", "ls", "pull", "report", "verify")
 BUILD_ONLY = (
     "dvc", "huggingface_hub", "nncf", "onnx", "optimum", "psutil", "scipy", "torch", "transformers"
 )  # fmt: skip

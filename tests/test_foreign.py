@@ -17,12 +17,13 @@ import pytest
 from ordinary import NEEDS_LANDLOCK, namespaces_are_allowed
 from safetensors import safe_open
 
-from pipeline.errors import ExportError, PipelineError, SandboxError, SourceError, SpecError
+from pipeline.errors import ExportError, LibraryError, PipelineError, UnfitError
 from pipeline.host import atomic, walls
 from pipeline.host.sandbox import Access, run
 from pipeline.layout import Layout
+from pipeline.provenance import Exported
 from pipeline.spec import Model
-from pipeline.steps.export import Exported, export
+from pipeline.steps.export import export
 from pipeline.steps.fetch import fetch
 
 pytestmark = NEEDS_LANDLOCK
@@ -66,7 +67,7 @@ def entry(folder: Path, **changed: Any) -> Model:
 
 def fetched(folder: Path, layout: Layout) -> Model:
     """The model's entry with the digest that fetch asks for, fetched."""
-    with pytest.raises(SpecError, match="wants the folder's digest beside it") as asked:
+    with pytest.raises(UnfitError, match="wants the folder's digest beside it") as asked:
         fetch(entry(folder), layout)
     model = entry(folder, sha256=str(asked.value).rpartition(" ")[2])
     fetch(model, layout)
@@ -104,14 +105,14 @@ def test_the_second_wall_alone_keeps_a_parser_from_what_lies_elsewhere(
     stolen = getattr(probes, what)(str(thief))
 
     assert SECRET in stolen or "embeddings.word_embeddings.weight" in stolen
-    with pytest.raises(SandboxError, match=r"Permission denied|not .*found|does not exist|No such"):
+    with pytest.raises(LibraryError, match=r"Permission denied|not .*found|does not exist|No such"):
         run(f"probes:{what}", str(thief), returns=list[str], access=Access(reads=(thief,)), **place)
 
 
 def test_weights_from_elsewhere_are_no_weights(thief: Path, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "project")
 
-    with pytest.raises(SourceError, match=r"no weights: want model\.safetensors"):
+    with pytest.raises(UnfitError, match=r"no weights: want model\.safetensors"):
         fetch(entry(thief, allow=()), layout)
 
     assert not layout.source("probing").exists()

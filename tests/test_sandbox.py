@@ -1,5 +1,6 @@
 """A child ends when it should, takes what it may, and says only what is believed."""
 
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import probes
 import pytest
 
-from pipeline.errors import ExportError, IntegrityError, SandboxError
+from pipeline.errors import ExportError, IntegrityError, LibraryError, SandboxError
 from pipeline.host import atomic, child, memory, sandbox
 from pipeline.host.sandbox import Child, run
 from pipeline.spec import Limits
@@ -101,6 +102,56 @@ def test_an_answer_without_end_is_cut_off(
     monkeypatch.setattr(sandbox, "MAX_ANSWER_BYTES", 1000)
 
     assert "answered more than 1000 bytes" in refusal(place, "probes:answer", "x" * 5000)
+
+
+# which errors would happen again
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("no such\narchitecture"), "ValueError: no such architecture"),
+        (ValueError("word " * 300), f"ValueError: {'word ' * 300}".strip()),
+        (KeyError("hidden_size"), "KeyError: 'hidden_size'"),
+        (RuntimeError("Check 'rank == 2' failed"), "RuntimeError: Check 'rank == 2' failed"),
+        (OSError("no file named model.safetensors"), "OSError: no file named model.safetensors"),
+        (AssertionError(), "AssertionError: no message"),
+        (probes.PanicException("index out of bounds"), "PanicException: index out of bounds"),
+    ],
+)
+def test_what_a_library_says_of_its_input_is_refused_in_its_own_words(
+    place: dict[str, Path], error: BaseException, line: str
+) -> None:
+    with pytest.raises(LibraryError) as raised:
+        run("probes:fail", error, returns=int, **place)
+
+    assert str(raised.value) == line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOSPC, "No space left on device"),
+        PermissionError(errno.EACCES, "Permission denied"),
+        ConnectionError("reset by peer"),
+        TimeoutError("timed out"),
+        ImportError("libgomp.so.1: cannot open shared object file"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        RuntimeError("basic_ios::clear: iostream error"),
+        KeyboardInterrupt(),
+        SystemExit(3),
+    ],
+)
+def test_what_the_machine_lacked_is_no_refusal(
+    place: dict[str, Path], error: BaseException
+) -> None:
+    refusal(place, "probes:fail", error)
+
+
+@pytest.mark.parametrize("name", ["probes:import_what_is_not_there", "not_there:at_all"])
+def test_a_module_that_is_not_there_is_no_refusal(place: dict[str, Path], name: str) -> None:
+    assert refusal(place, name) == "ModuleNotFoundError: No module named 'not_there'"
 
 
 # ends

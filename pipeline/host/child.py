@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import pickle
+import re
 import select
 import struct
 import sys
@@ -35,6 +36,11 @@ MAX_PROCESSES = 1000
 REQUESTS = 0  # standard input
 LENGTH = struct.Struct("<Q")
 _WATCH_MS = 100
+# Of the machine, in the words of torch and OpenVINO, which raise RuntimeError for everything.
+_MACHINE = re.compile(
+    r"memory|alloc|iostream|no space|too large|input/output|resource|thread|cannot open|timed? out",
+    re.IGNORECASE,
+)
 
 
 class Setup(NamedTuple):
@@ -158,9 +164,18 @@ def _answer(subject: Any, name: str, args: tuple[object, ...]) -> tuple[Any, str
         text = f"{name}: out of memory: it may take {gib:.3g} GiB (limits.memory_gib of the model)"
     except BaseException as e:  # noqa: B902 - PanicException of Rust code is no Exception
         _print_traceback()
-        lines = str(e).strip().splitlines() or ["no message"]
-        error, text = "SandboxError", f"{type(e).__name__}: {lines[0][:500]}"
+        error = "LibraryError" if _would_happen_again(e) else "SandboxError"
+        text = f"{type(e).__name__}: {' '.join(str(e).split()) or 'no message'}"
     return subject, json.dumps({"error": error, "message": text})
+
+
+def _would_happen_again(error: BaseException) -> bool:
+    """Whether an error tells of what was given, rather than of the machine or the set-up."""
+    if isinstance(error, OSError):  # transformers raises bare ones, of what it does not find
+        return error.errno is None and not isinstance(error, TimeoutError | ConnectionError)
+    if isinstance(error, ImportError | KeyboardInterrupt | SystemExit):
+        return False
+    return not (isinstance(error, RuntimeError) and _MACHINE.search(str(error)))
 
 
 def _call(subject: Any, name: str, args: tuple[object, ...]) -> tuple[Any, Any]:

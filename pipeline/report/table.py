@@ -1,5 +1,7 @@
 """The catalog for a reader: artifacts with figures, benchmarks, refusals."""
 
+from collections.abc import Mapping
+
 from pipeline.evidence import Benchmark
 from pipeline.steps.catalog import Catalog, Entry
 
@@ -16,9 +18,19 @@ def table(listed: Catalog) -> str:
         "  noise: spread of the throughput rounds; others: part of all CPU time that went to other",
         "  processes; where either is over 10 %, measure again when the machine is quieter",
     ]
-    if listed.refusals:
-        lines += ["", "refused", *(f"  {refusal}" for refusal in listed.refusals)]
+    for title, things in (("refused", listed.refusals), ("failed", listed.failures)):
+        if things:
+            lines += ["", title]
+        for thing in things:
+            lines += [f"  {thing}", *([f"    log: {thing.log}"] if thing.log else [])]
     return "\n".join(lines) + "\n"
+
+
+def times(seconds: Mapping[str, float]) -> str:
+    """The wall time of each stage that ran, for a reader."""
+    width = max(map(len, seconds), default=0)
+    lines = [f"  {name:<{width}}  {taken:6.1f} s" for name, taken in seconds.items()]
+    return "\n".join(["stages", *lines, ""]) + "\n"
 
 
 _HEADER = (

@@ -3,15 +3,18 @@
 It lists the cells of params.yaml, not what lies on disk: outputs of removed cells stay there.
 """
 
+from collections.abc import Collection, Sequence
+
+from pipeline import artifact, refusal
+from pipeline.artifact import Artifact
 from pipeline.evidence import Accuracy, Benchmark
 from pipeline.gate import Verdict
 from pipeline.host import atomic
 from pipeline.layout import Layout
-from pipeline.networks import ir
+from pipeline.provenance import Provenance
 from pipeline.record import Record
+from pipeline.refusal import Refusal
 from pipeline.spec import Params
-from pipeline.steps import package
-from pipeline.steps.package import Provenance
 
 
 class Entry(Record):
@@ -21,61 +24,129 @@ class Entry(Record):
     cid: str
     profile: str
     size_bytes: int
-    weights_bytes: int
     provenance: Provenance
     accuracy: Accuracy
     benchmarks: tuple[Benchmark, ...]
 
 
-class Refusal(Record):
-    """A variant that its gate refused, and every bound with its figure."""
+class Refused(Record):
+    """What was refused: a variant, or its benchmark on a device.
+
+    Args:
+        variant: the row of the grid; a model that is refused refuses each of its variants.
+        stage: the stage that refused it.
+        cell: the model, variant, or variant and device that it refused.
+        reason: the whole reason.
+        verdicts: of a gate, every bound with its figure.
+        accuracy: what was measured, if it came so far.
+    """
 
     variant: str
+    stage: str
+    cell: str
+    reason: str
     verdicts: tuple[Verdict, ...]
-    accuracy: Accuracy
+    accuracy: Accuracy | None
+
+    @property
+    def log(self) -> str:
+        """What the child processes printed of the cell that refused; empty if it is not here.
+
+        A gate has none, and what was refused on another machine has it there.
+        """
+        log = Layout().log(f"{self.stage}-{self.cell}")
+        return str(log) if log.is_file() else ""
 
     def __str__(self) -> str:
-        unmet = [
-            f"{v.bound.metric} {v.measured:.6g} at {v.execution}, want {v.bound.comparison} "
-            f"{v.bound.figure:g}"
-            for v in self.verdicts
-            if not v.met
-        ]
-        return f"{self.variant}: {'; '.join(unmet)}"
+        where = "" if self.stage == "package" else f"{self.stage}@{self.cell}: "
+        return f"{self.variant}: {where}{self.reason}"
+
+
+class Failed(Record):
+    """A cell that failed for a reason that can be another next time: the next run tries it again.
+
+    Args:
+        cell: its address.
+        reason: the whole reason.
+        log: what its child processes printed; empty if it failed before there was one.
+        variants: the variants that are missing in the catalog, or lack a benchmark, because of it.
+    """
+
+    cell: str
+    reason: str
+    log: str
+    variants: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.cell}: {self.reason}"
 
 
 class Catalog(Record):
-    """Artifacts and refusals, in the order of params.yaml."""
+    """Artifacts, refusals and failures, in the order of params.yaml."""
 
     artifacts: tuple[Entry, ...]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[Refused, ...]
+    failures: tuple[Failed, ...]
 
 
-def catalog(params: Params, layout: Layout) -> Catalog:
-    """Write artifacts/catalog.json."""
-    artifacts, refusals = [], []
-    for name in params.variants:
-        packaged = package.read(name, layout)
-        accuracy = Accuracy.read(layout.accuracy(name))
-        if packaged.refusals:
-            refusals.append(Refusal(variant=name, verdicts=packaged.verdicts, accuracy=accuracy))
+def catalog(
+    params: Params,
+    layout: Layout,
+    *,
+    failures: Sequence[Failed] = (),
+    absent: Collection[str] = (),
+) -> Catalog:
+    """Write artifacts/catalog.json.
+
+    Args:
+        params: what to list.
+        layout: where it lies.
+        failures: the cells that failed.
+        absent: the addresses of all cells whose outputs are not there, or not of this build.
+    """
+    artifacts: list[Entry] = []
+    refusals: list[Refused] = []
+    for variant in params.variants:
+        if f"package@{variant}" in absent:
             continue
-        artifacts.append(
-            Entry(
-                variant=name,
-                cid=packaged.cid,
-                profile=packaged.profile,
-                size_bytes=packaged.size_bytes,
-                weights_bytes=sum(
-                    f.size_bytes for f in packaged.files if f.path == f"{ir.MODEL}.bin"
-                ),
-                provenance=packaged.provenance,
-                accuracy=accuracy,
-                benchmarks=tuple(
-                    Benchmark.read(layout.benchmark(name, device)) for device in params.devices
-                ),
-            )
-        )
-    listed = Catalog(artifacts=tuple(artifacts), refusals=tuple(refusals))
+        packaged = artifact.read(layout.package(variant))
+        if isinstance(packaged, Refusal):
+            refusals.append(_refused(variant, packaged, layout))
+            continue
+        benchmarks: list[Benchmark] = []
+        for device in params.devices:
+            path = layout.benchmark(variant, device)
+            if f"benchmark@{variant}-{device}" in absent:
+                continue
+            if (refused := refusal.read(path)) is not None:
+                refusals.append(_refused(variant, refused, layout))
+            else:
+                benchmarks.append(Benchmark.read(path))
+        artifacts.append(_entry(packaged, tuple(benchmarks), layout))
+    listed = Catalog(artifacts=tuple(artifacts), refusals=tuple(refusals), failures=tuple(failures))
     atomic.write_text(listed.json(), layout.catalog, layout.work)
     return listed
+
+
+def _entry(packaged: Artifact, benchmarks: tuple[Benchmark, ...], layout: Layout) -> Entry:
+    return Entry(
+        variant=packaged.variant,
+        cid=packaged.cid,
+        profile=packaged.profile,
+        size_bytes=packaged.size_bytes,
+        provenance=packaged.provenance,
+        accuracy=Accuracy.read(layout.accuracy(packaged.variant)),
+        benchmarks=benchmarks,
+    )
+
+
+def _refused(variant: str, refused: Refusal, layout: Layout) -> Refused:
+    judged = artifact.judged(refused)
+    return Refused(
+        variant=variant,
+        stage=refused.stage,
+        cell=refused.cell,
+        reason=refused.refused,
+        verdicts=judged.verdicts if judged else (),
+        accuracy=Accuracy.read(layout.accuracy(variant)) if judged else None,
+    )

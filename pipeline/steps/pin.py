@@ -20,14 +20,14 @@ def chosen(variants: Iterable[str], catalog: Catalog) -> list[Entry]:
     """The artifacts of these variants, each once.
 
     Raises:
-        RefusedError: the gate refused one of them.
+        RefusedError: one of them was refused.
         SpecError: the catalog has no such variant.
     """
     artifacts = {entry.variant: entry for entry in catalog.artifacts}
     refusals = {refusal.variant: refusal for refusal in catalog.refusals}
     for variant in variants:
-        if variant in refusals:
-            raise RefusedError(f"not published, because its gate refused it: {refusals[variant]}")
+        if variant in refusals and variant not in artifacts:
+            raise RefusedError(f"not published, because it was refused: {refusals[variant]}")
         if variant not in artifacts:
             raise SpecError(f"variant {variant!r}: the catalog has {sorted(artifacts)}")
     return [artifacts[variant] for variant in dict.fromkeys(variants)]

@@ -8,8 +8,8 @@ def release(listed: Catalog) -> None:
     """Fail if anything was refused.
 
     Raises:
-        RefusedError: one line that names every refusal with its figures and bounds.
+        RefusedError: one line that names every refusal with its reason.
     """
     if listed.refusals:
-        reasons = " | ".join(str(refusal) for refusal in listed.refusals)
+        reasons = " | ".join(str(refused) for refused in listed.refusals)
         raise RefusedError(f"refused {len(listed.refusals)}: {reasons}")

@@ -1,0 +1,44 @@
+"""Refusals: what the same bytes, parameters and toolchain would refuse again, kept as an output.
+
+A stage that refuses writes `refused.json` into the folder that it would have filled, or the same
+record in place of its file; what follows in the row finds it there and hands it down.
+"""
+
+import json
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.record import Record
+
+REFUSED = "refused.json"
+
+
+class Refusal(Record):
+    """What was refused, by which stage, and why.
+
+    Args:
+        refused: the whole reason, in one line.
+        stage: the stage that refused.
+        cell: the model, variant, or variant and device.
+        facts: what else was found; of `package`, the artifact's record.
+    """
+
+    refused: str
+    stage: str
+    cell: str
+    facts: dict[str, JsonValue]
+
+    def __str__(self) -> str:
+        return f"{self.cell}: {self.refused}"
+
+
+def read(output: Path) -> Refusal | None:
+    """The refusal that lies in an output, a folder or a file; None if there is none."""
+    path = output / REFUSED if output.is_dir() else output
+    if path.suffix != ".json" or not path.is_file():
+        return None
+    fields = json.loads(path.read_bytes())
+    if not isinstance(fields, dict) or "refused" not in fields:
+        return None
+    return Refusal.from_dict(fields, str(path))
