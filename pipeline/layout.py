@@ -24,15 +24,19 @@ class Layout:
         """What the child processes of one stage printed."""
         return self.work / "log" / f"{name}.log"
 
+    def failure(self, address: str) -> Path:
+        """Why a cell failed in its last run."""
+        return self.work / "failed" / address
+
+    @property
+    def remembered(self) -> Path:
+        """What was worked out of files, as long as they stay as they are."""
+        return self.work / "remembered.json"
+
     @property
     def artifacts(self) -> Path:
         """The parent of every output."""
         return self.root / "artifacts"
-
-    @property
-    def toolchain(self) -> Path:
-        """The versions that decide bytes."""
-        return self.artifacts / "machine" / "toolchain.json"
 
     @property
     def host(self) -> Path:
@@ -40,9 +44,13 @@ class Layout:
         return self.artifacts / "machine" / "host.json"
 
     @property
-    def sources(self) -> Path:
-        """What each model's source would deliver."""
-        return self.artifacts / "machine" / "sources.json"
+    def plan(self) -> Path:
+        """The folder of what decides each cell of the grid."""
+        return self.artifacts / "machine" / "plan"
+
+    def entry(self, address: str) -> Path:
+        """What decides a cell, by its address: `plan/quantize.minilm-int8.json`."""
+        return self.plan / f"{address.replace('@', '.')}.json"
 
     def source(self, model: str) -> Path:
         """The files of one pinned revision."""
@@ -61,8 +69,12 @@ class Layout:
         return self.artifacts / "export" / f"{model}.provenance.json"
 
     def calibration(self, model: str) -> Path:
-        """Inputs that full quantization may look at."""
-        return self.artifacts / "calibration" / f"{model}.npz"
+        """The folder of the inputs that full quantization may look at."""
+        return self.artifacts / "calibration" / model
+
+    def calibration_mark(self, model: str) -> Path:
+        """That calibration is over: for precisions that do not look at what it made."""
+        return self.artifacts / "calibration" / f"{model}.done"
 
     def reference(self, model: str) -> Path:
         """Validation inputs and the original framework's outputs."""
@@ -106,3 +118,17 @@ class Layout:
     def report(self) -> Path:
         """Metrics, plots and the table, made from the catalog."""
         return self.artifacts / "report"
+
+
+def elsewhere(missing: Path = Path()) -> str | None:
+    """Where the project is, in a line, if it is not this folder but one that this folder is in.
+
+    Args:
+        missing: what was looked for; an absolute path is of another project than this folder's.
+    """
+    if missing.is_absolute() or Layout().params.exists():
+        return None
+    for folder in Path.cwd().parents:
+        if Layout(folder).params.exists():
+            return f"{Layout().params}: not here; it is in {folder}: run this there"
+    return None

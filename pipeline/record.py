@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import EvidenceError, PipelineError
+from pipeline.layout import elsewhere
 
 # A line fit for a terminal: no control characters.
 Line = Annotated[str, Field(pattern=r"^\P{C}*$", max_length=2000)]
@@ -61,7 +62,8 @@ class Record(BaseModel):
         try:
             fields = json.loads(path.read_bytes())
         except FileNotFoundError as e:
-            raise EvidenceError(f"{path}: not there; run `dvc repro` first") from e
+            lacking = f"{path}: not there; run `dvc repro` first"
+            raise EvidenceError(elsewhere(path) or lacking) from e
         except ValueError as e:
             raise EvidenceError(f"{path}: not JSON: {e}") from e
         return cls.from_dict(fields, str(path))

@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, JsonValue
 
 from pipeline.errors import SpecError
-from pipeline.gate import Bound
+from pipeline.layout import elsewhere
 from pipeline.record import Record
 
 Entry = TypeVar("Entry")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+DATA = ("calibration", "validation")  # the fields of a model that are paths
 
 
 class Limits(Record):
@@ -50,12 +51,17 @@ class Model(Record):
     source: str
     format: str
     task: str
-    options: dict[str, JsonValue]
+    options: dict[str, JsonValue] = {}
     calibration: str
     validation: str
-    allow: tuple[Literal["remote_code", "pickle"], ...]
+    allow: tuple[Literal["remote_code", "pickle"], ...] = ()
     limits: Limits = Limits()
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+
+    def absolute(self) -> "Model":
+        """The entry with absolute paths, of the files themselves where they are links."""
+        paths = {name: str(Path(getattr(self, name)).resolve()) for name in DATA}
+        return self.model_copy(update=paths)
 
     @property
     def source_kind(self) -> str:
@@ -79,7 +85,7 @@ class Variant(Record):
     name: str
     model: str
     precision: str
-    quantize: dict[str, JsonValue]
+    quantize: dict[str, JsonValue] = {}
     gate: dict[str, str]
 
 
@@ -123,8 +129,8 @@ class Params(Record):
     precisions: dict[str, dict[str, JsonValue]]
     variants: dict[str, Variant]
     devices: tuple[str, ...] = Field(min_length=1)
-    validation: Validate = Field(alias="validate")
-    benchmark: BenchmarkSpec
+    validation: Validate = Field(default=Validate(), alias="validate")
+    benchmark: BenchmarkSpec = BenchmarkSpec()
     pins: dict[str, Target] = {}
 
     def model(self, name: str) -> Model:
@@ -158,11 +164,6 @@ class Params(Record):
         """The precision's recipe with what the variant changes of it."""
         return {**self.precisions[variant.precision], **variant.quantize}
 
-    def gate(self, variant: Variant) -> dict[str, Bound]:
-        """The variant's bounds by metric."""
-        where = f"variants.{variant.name}.gate"
-        return {m: Bound.parse(m, text, where) for m, text in variant.gate.items()}
-
     @cached_property
     def cells(self) -> list[tuple[str, str]]:
         """Variant and device of every benchmark."""
@@ -189,7 +190,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         fields = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
-        raise SpecError(f"{path}: not there; run this in the project's root") from e
+        lacking = f"{path}: not there; run this in the project's root, or `ovpipe init` first"
+        raise SpecError(elsewhere(path) or lacking) from e
     except (YAMLError, UnicodeDecodeError) as e:
         raise SpecError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
     if not isinstance(fields, dict):

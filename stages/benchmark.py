@@ -1,5 +1,7 @@
 """benchmark@variant-device."""
 
+from functools import partial
+
 import click
 
 from pipeline.host.terminal import stage
@@ -11,13 +13,10 @@ from pipeline.host.terminal import stage
 @stage
 def main(variant: str, device: str) -> None:
     """Measure VARIANT on DEVICE against the original model, in turns."""
-    from pipeline import check
-    from pipeline.layout import Layout
-    from pipeline.steps import benchmark
+    from pipeline.steps import _cell, benchmark
 
-    layout = Layout()
-    params = check.load(layout.params)
-    benchmark.benchmark(params, params.variant(variant), device, layout)
+    work = partial(benchmark.benchmark, device=device)
+    _cell.of_variant("benchmark", variant, work, device)
 
 
 if __name__ == "__main__":

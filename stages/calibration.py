@@ -10,12 +10,9 @@ from pipeline.host.terminal import stage
 @stage
 def main(model: str) -> None:
     """Make the inputs that quantization of MODEL may look at."""
-    from pipeline import check
-    from pipeline.layout import Layout
-    from pipeline.steps import calibration
+    from pipeline.steps import _cell, calibration
 
-    layout = Layout()
-    calibration.calibration(check.load(layout.params).model(model), layout)
+    _cell.of_model("calibration", model, calibration.calibration)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,9 @@ from pipeline.host.terminal import stage
 @stage
 def main(model: str) -> None:
     """Fetch the files of MODEL's pinned revision."""
-    from pipeline import check
-    from pipeline.layout import Layout
-    from pipeline.steps import fetch
+    from pipeline.steps import _cell, fetch
 
-    layout = Layout()
-    fetch.fetch(check.load(layout.params).model(model), layout)
+    _cell.of_model("fetch", model, fetch.fetch)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""machine: the toolchain and the host, written down before anything depends on them."""
+"""machine: the plan and the host, written down before anything depends on them."""
 
 import click
 
@@ -8,13 +8,11 @@ from pipeline.host.terminal import stage
 @click.command()
 @stage
 def main() -> None:
-    """Write what of this machine decides bytes and measurements."""
-    from pipeline import check
+    """Write what decides each cell of the grid, and what measurements."""
     from pipeline.layout import Layout
     from pipeline.steps import machine
 
-    layout = Layout()
-    machine.machine(check.load(layout.params), layout)
+    machine.machine(Layout())
 
 
 if __name__ == "__main__":

@@ -10,13 +10,9 @@ from pipeline.host.terminal import stage
 @stage
 def main(variant: str) -> None:
     """Give VARIANT its CID, or refuse it."""
-    from pipeline import check
-    from pipeline.layout import Layout
-    from pipeline.steps import package
+    from pipeline.steps import _cell, package
 
-    layout = Layout()
-    params = check.load(layout.params)
-    package.package(params, params.variant(variant), layout)
+    _cell.of_variant("package", variant, package.package)
 
 
 if __name__ == "__main__":

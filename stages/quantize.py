@@ -10,13 +10,9 @@ from pipeline.host.terminal import stage
 @stage
 def main(variant: str) -> None:
     """Write VARIANT: its model at its precision."""
-    from pipeline import check
-    from pipeline.layout import Layout
-    from pipeline.steps import quantize
+    from pipeline.steps import _cell, quantize
 
-    layout = Layout()
-    params = check.load(layout.params)
-    quantize.quantize(params, params.variant(variant), layout)
+    _cell.of_variant("quantize", variant, quantize.quantize)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,9 @@ from pipeline.host.terminal import stage
 @stage
 def main(model: str) -> None:
     """Run the original MODEL over its validation inputs."""
-    from pipeline import check
-    from pipeline.layout import Layout
-    from pipeline.steps import reference
+    from pipeline.steps import _cell, reference
 
-    layout = Layout()
-    reference.reference(check.load(layout.params).model(model), layout)
+    _cell.of_model("reference", model, reference.reference)
 
 
 if __name__ == "__main__":

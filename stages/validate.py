@@ -10,13 +10,9 @@ from pipeline.host.terminal import stage
 @stage
 def main(variant: str) -> None:
     """Measure VARIANT against the original model."""
-    from pipeline import check
-    from pipeline.layout import Layout
-    from pipeline.steps import validate
+    from pipeline.steps import _cell, validate
 
-    layout = Layout()
-    params = check.load(layout.params)
-    validate.validate(params, params.variant(variant), layout)
+    _cell.of_variant("validate", variant, validate.validate)
 
 
 if __name__ == "__main__":

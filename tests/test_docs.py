@@ -18,15 +18,16 @@ from conftest import ROOT
 from ruamel.yaml import YAML
 
 from pipeline import check, kinds
+from pipeline.artifact import Artifact
 from pipeline.exporters import transformers
 from pipeline.gate import METRICS, Bound, Verdict
 from pipeline.ipfs.unixfs import DEFAULT_PROFILE
-from pipeline.manifest import FileEntry
+from pipeline.manifest import FileEntry, SourceLock
 from pipeline.networks import stamps
 from pipeline.networks.description import Description
+from pipeline.provenance import Provenance
+from pipeline.refusal import Refusal
 from pipeline.spec import Limits
-from pipeline.steps.fetch import SourceLock
-from pipeline.steps.package import Artifact, Provenance
 
 DOCUMENTS = (
     "README.md",
@@ -154,8 +155,7 @@ def test_make_targets_exist_and_do_something(block: Block) -> None:
 def test_make_run_and_make_test_do_what_the_readme_says() -> None:
     planned = {target: run(["make", "-n", target], ROOT).stdout for target in ("run", "test")}
 
-    assert "dvc repro" in planned["run"]
-    assert "ovpipe report" in planned["run"]
+    assert "ovpipe build" in planned["run"]
     assert "pytest" in planned["test"]
 
 
@@ -292,7 +292,9 @@ def test_readme_gives_each_artifact_one_cid() -> None:
 
 def test_format_document_names_every_field_stamp_and_file() -> None:
     text = (ROOT / "docs" / "artifact-format.md").read_text(encoding="utf-8")
-    records = (Artifact, FileEntry, Provenance, SourceLock, Verdict, Bound, Description)
+    records = (
+        Artifact, Refusal, FileEntry, Provenance, SourceLock, Verdict, Bound, Description,
+    )  # fmt: skip
     tasks = [kinds.load("task", name) for name in kinds.names("task")]
     records += tuple(task.Resolved for task in tasks)
     fields = {name for record in records for name in record.model_fields}

@@ -583,7 +583,9 @@ def test_a_source_is_pinned_by_its_cid_and_by_nothing_else(repository: Dag) -> N
 
     source.check(str(repository.root))
 
-    assert source.fingerprint(str(repository.root)) == str(repository.root)
+    assert source.fingerprint(str(repository.root), lambda _: True, manifest.sha256) == str(
+        repository.root
+    )
     with pytest.raises(SpecError, match="'ipfs:main': want ipfs:CID"):
         source.check("main")
 

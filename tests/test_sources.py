@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,11 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import manifest
-from pipeline.errors import IntegrityError, PipelineError, SandboxError, SourceError, SpecError
+from pipeline.errors import (
+    IntegrityError,
+    PipelineError,
+    SandboxError,
+    SourceError,
+    SpecError,
+    UnfitError,
+)
 from pipeline.layout import Layout
+from pipeline.manifest import SourceLock
 from pipeline.sources import Origin, _folder, file, hf, package
 from pipeline.spec import Limits, Model
-from pipeline.steps.fetch import SourceLock, fetch, is_plain, wanted_by
+from pipeline.steps.fetch import fetch, is_plain, wanted_by
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONFIG, WEIGHTS = b'{"model_type": "bert"}', bytes(range(256)) * 40
@@ -97,7 +106,7 @@ def test_a_source_without_weights_is_refused_with_the_names_of_what_would_do(
 ) -> None:
     folder = write(tmp_path / "origin", dict.fromkeys(names, b"{}"))
 
-    with pytest.raises(SourceError) as raised:
+    with pytest.raises(UnfitError) as raised:
         fetch(of_source(f"file:{folder}"), layout)
 
     assert str(raised.value) == (
@@ -117,7 +126,7 @@ def test_code_may_run_from_a_folder_only_beside_its_digest_which_is_told(
     folder = write(tmp_path / "origin", PICKLED)
     model = of_source(f"file:{folder}", allow=("pickle",))
 
-    with pytest.raises(SpecError) as raised:
+    with pytest.raises(UnfitError) as raised:
         fetch(model, layout)
     left = left_behind(layout)
     told = str(raised.value)
@@ -209,16 +218,20 @@ def test_a_folder_has_another_revision_when_one_byte_differs(tmp_path: Path, out
     assert after.revision != before.revision
 
 
+def fingerprint(kind: ModuleType, location: str) -> str:
+    """What a source says that it would deliver, if everything is wanted."""
+    return str(kind.fingerprint(location, everything, manifest.sha256))
+
+
 @pytest.mark.parametrize("change", ["content", "added", "removed", "renamed"])
 def test_the_fingerprint_of_a_folder_changes_with_it(tmp_path: Path, change: str) -> None:
     folder = write(tmp_path / "origin", FILES)
-    before = file.fingerprint(str(folder))
+    before = fingerprint(file, str(folder))
     changed = folder / "config.json"
 
     match change:
         case "content":
             changed.write_bytes(CONFIG[::-1])
-            os.utime(changed, ns=(0, 1))
         case "added":
             (folder / "added").touch()
         case "removed":
@@ -226,13 +239,20 @@ def test_the_fingerprint_of_a_folder_changes_with_it(tmp_path: Path, change: str
         case "renamed":
             changed.rename(folder / "renamed")
 
-    assert file.fingerprint(str(folder)) != before
+    assert fingerprint(file, str(folder)) != before
 
 
-def test_the_fingerprint_of_an_untouched_folder_stays(tmp_path: Path) -> None:
-    folder = write(tmp_path / "origin", FILES)
+def test_the_fingerprint_of_a_folder_is_that_of_its_wanted_files_anywhere(tmp_path: Path) -> None:
+    here, there = (write(tmp_path / name / "origin", FILES) for name in ("here", "there"))
+    write(there, {"unwanted.txt": b"x"})
+    os.utime(there / "config.json", ns=(0, 1))
 
-    assert file.fingerprint(str(folder)) == file.fingerprint(str(folder))
+    def wanted(name: str) -> bool:
+        return name != "unwanted.txt"
+
+    prints = {file.fingerprint(str(f), wanted, manifest.sha256) for f in (here, there)}
+
+    assert len(prints) == 1
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, out: Path) -> None:
@@ -241,7 +261,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, out: Path) -> None:
     with pytest.raises(SourceError, match="no such folder"):
         file.fetch(missing, everything, out)
     with pytest.raises(SourceError, match="no such folder"):
-        file.fingerprint(missing)
+        fingerprint(file, missing)
 
 
 def test_a_folder_whose_path_holds_a_nul_is_refused() -> None:
@@ -321,7 +341,9 @@ def test_links_that_nobody_wants_are_no_matter(tmp_path: Path, secret: Path, out
     file.fetch(str(folder), wanted_by(of_source(f"file:{folder}")), out)
 
     assert contents(out) == {n: FILES[n] for n in ("config.json", "model.safetensors")}
-    assert file.fingerprint(str(folder)) == file.fingerprint(str(folder))
+    assert fingerprint(file, str(folder)) == file.fingerprint(
+        str(folder), everything, manifest.sha256
+    )
 
 
 @pytest.mark.parametrize("target", ["gone", "config.json"])
@@ -456,7 +478,7 @@ def test_a_package_delivers_its_files_with_version_license_and_recorded_digests(
 
 
 def test_a_package_is_known_by_its_version(installed: Path) -> None:
-    assert package.fingerprint("carrier_of_tiny/model") == "tiny-carrier==1.2"
+    assert fingerprint(package, "carrier_of_tiny/model") == "tiny-carrier==1.2"
 
 
 def test_a_file_that_was_changed_after_its_package_was_installed_is_refused(
@@ -481,7 +503,7 @@ def test_a_package_that_is_not_installed_is_named(out: Path) -> None:
     with pytest.raises(SourceError, match="'no_such_carrier' is not installed"):
         package.fetch("no_such_carrier/model", everything, out)
     with pytest.raises(SourceError, match="'no_such_carrier' is not installed"):
-        package.fingerprint("no_such_carrier/model")
+        fingerprint(package, "no_such_carrier/model")
 
 
 def test_a_folder_that_a_package_does_not_have_is_named(installed: Path, out: Path) -> None:
@@ -632,7 +654,7 @@ def test_an_endpoint_that_is_no_plain_address_is_refused_without_showing_it(
 
 
 def test_the_commit_is_the_fingerprint() -> None:
-    assert hf.fingerprint(f"owner/tiny@{COMMIT}") == COMMIT
+    assert fingerprint(hf, f"owner/tiny@{COMMIT}") == COMMIT
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,18 @@ One file per command. Each imports what it needs when it runs, so that `--help` 
 
 import click
 
-from pipeline.cli import car, check, cid, doctor, ls, pin, pull, report, verify
+from pipeline.cli import build, car, check, cid, doctor, init, ls, pin, plan, pull, report, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="openvino-ipfs-pipeline")
 def main() -> None:
-    """Models as verified, content-addressed OpenVINO IR. `dvc repro` builds; this does the rest.
+    """Models as verified, content-addressed OpenVINO IR. `dvc repro` builds, and so does `build`.
 
     Every command ends with 0 when it is done, 1 when something was refused or failed (in one
     line), and 2 when it was typed wrongly.
     """
 
 
-for _module in (car, check, cid, doctor, ls, pin, pull, report, verify):
+for _module in (build, car, check, cid, doctor, init, ls, pin, plan, pull, report, verify):
     main.add_command(_module.command)

@@ -4,12 +4,16 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 import click
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SpecError
 from pipeline.host.terminal import failing
+from pipeline.layout import Layout, elsewhere
+
+if TYPE_CHECKING:
+    from pipeline.steps.verify import Found
 
 P = ParamSpec("P")
 
@@ -74,6 +78,21 @@ profile_option = click.option(
     show_default=True,
     help="The parameters of the CID; the other one is unixfs-v0-2015, of old.",
 )
+
+
+def named(target: str) -> "Found":
+    """What a path, or else the name of a variant of the project, means.
+
+    Raises:
+        SpecError: it is neither, which is no wonder if the project is a folder further up.
+        RefusedError: a variant that its gate refused.
+    """
+    from pipeline.steps.verify import find
+
+    try:
+        return find(target, Layout())
+    except SpecError as e:
+        raise SpecError("; ".join(filter(None, (str(e), elsewhere())))) from e
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli._answers import Answer, answers, hashing, profile_option
+from pipeline.cli._answers import Answer, answers, hashing, named, profile_option
 
 if TYPE_CHECKING:
     from pipeline.ipfs.unixfs import Profile
@@ -23,10 +23,8 @@ def command(target: str, output: Path, profile: "Profile") -> Answer:
     """
     from pipeline.host import progress
     from pipeline.ipfs import car, unixfs
-    from pipeline.layout import Layout
-    from pipeline.steps.verify import find
 
-    path = find(target, Layout()).path
+    path = named(target).path
     with unixfs.whole(output) as built:
         with hashing(path) as hashed:
             dag = unixfs.import_path(path, profile, hashed)

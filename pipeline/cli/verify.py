@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli._answers import CID, Answer, answers, hashing
+from pipeline.cli._answers import CID, Answer, answers, hashing, named
 
 if TYPE_CHECKING:
     from pipeline.ipfs.cid import Cid
@@ -20,10 +20,9 @@ def command(target: str, cid: "Cid | None") -> Answer:
     Without CID, it is the one that was recorded when the variant was packaged; then the message
     names the first file that differs.
     """
-    from pipeline.layout import Layout
-    from pipeline.steps.verify import find, verify
+    from pipeline.steps.verify import verify
 
-    found = find(target, Layout())
+    found = named(target)
     with hashing(found.path) as progress:
         identity = verify(found, cid, progress)
     return Answer(identity.to_dict(), f"{identity.path} is {identity.cid} under {identity.profile}")

@@ -61,17 +61,19 @@ def folder(path: Path) -> Path:
     return path
 
 
-def publish(built: Path, target: Path, *, replace: bool = True) -> None:
-    """Move a finished file or folder into place, durably, replacing what is there.
+def publish(built: Path, target: Path, *, replace: bool = True, durable: bool = True) -> None:
+    """Move a finished file or folder into place, replacing what is there.
 
-    The contents are synced before the rename, the parent after it. A folder that is in the way is
-    moved aside first, because rename(2) replaces no folder that has contents.
+    Unless it need not be `durable`, because it is made anew each time, its contents are synced
+    before the rename, the parent after it. A folder that is in the way is moved aside first,
+    because rename(2) replaces no folder that has contents.
 
     Raises:
         IntegrityError: there is something in it that is neither a file nor a folder.
         FileExistsError: something is there, and it may not `replace` it.
     """
-    _sync_tree(built)
+    if durable:
+        _sync_tree(built)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not replace and os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
@@ -82,7 +84,8 @@ def publish(built: Path, target: Path, *, replace: bool = True) -> None:
         shutil.rmtree(aside)
     else:
         built.replace(target)
-    _sync(target.parent)
+    if durable:
+        _sync(target.parent)
 
 
 def write_text(text: str, target: Path, work: Path) -> None:

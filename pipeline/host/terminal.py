@@ -12,6 +12,7 @@ from typing import ParamSpec
 from pipeline.errors import PipelineError
 from pipeline.host import progress
 from pipeline.host.lifetime import die_with_parent
+from pipeline.layout import Layout
 
 P = ParamSpec("P")
 
@@ -52,10 +53,28 @@ def stage(function: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         die_with_parent()
-        with progress.bar(None, " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])):
-            command(function)(*args, **kwargs)
+        with (
+            progress.bar(None, " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])),
+            failing(),
+            _leaving_the_reason(),
+        ):
+            function(*args, **kwargs)
 
     return run
+
+
+@contextmanager
+def _leaving_the_reason() -> Iterator[None]:
+    """Why a stage that DVC runs failed is left for `ovpipe build`, in a file of its own."""
+    address = os.environ.get("DVC_STAGE") or "by-hand"
+    reason = Layout().failure(address.rpartition(":")[2])
+    reason.unlink(missing_ok=True)
+    try:
+        yield
+    except (PipelineError, OSError) as e:
+        reason.parent.mkdir(parents=True, exist_ok=True)
+        reason.write_text(str(e), encoding="utf-8")
+        raise
 
 
 def _say(error: str, line: str, as_json: bool) -> None:

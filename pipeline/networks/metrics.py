@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import EvidenceError
+from pipeline.errors import DataError
 from pipeline.evidence import Fidelity, LengthBucket, TaskScore
 from pipeline.networks.tensors import Tensors, Vector
 
@@ -24,7 +24,7 @@ def fidelity(
     """How near outputs are to the expected ones, sample by sample and by length of the input.
 
     Raises:
-        EvidenceError: an output has another shape than expected, or is not finite.
+        DataError: an output has another shape than expected, or is not finite.
     """
     cosines = [cosine(a, b) for a, b in zip(expected_vectors, measured_vectors, strict=True)]
     errors = [
@@ -66,12 +66,12 @@ def max_abs_error(
     """The largest absolute difference of two arrays of one shape.
 
     Raises:
-        EvidenceError: their shapes differ, or the measured one is not finite.
+        DataError: their shapes differ, or the measured one is not finite.
     """
     if expected.shape != measured.shape:
-        raise EvidenceError(f"output {name!r}: shape {measured.shape}: want {expected.shape}")
+        raise DataError(f"output {name!r}: shape {measured.shape}: want {expected.shape}")
     if not np.isfinite(measured).all():
-        raise EvidenceError(f"output {name!r}: holds NaN or infinity")
+        raise DataError(f"output {name!r}: holds NaN or infinity")
     return float(np.max(np.abs(expected.astype(np.float64) - measured.astype(np.float64))))
 
 
@@ -89,7 +89,7 @@ def task_score(
     labels alike) is left out.
 
     Raises:
-        EvidenceError: the metric is not defined on the labelled data.
+        DataError: the metric is not defined on the labelled data.
     """
     from scipy.stats import bootstrap
 
@@ -98,7 +98,7 @@ def task_score(
 
     whole = drop(labels, reference, variant)
     if not np.isfinite(whole):
-        raise EvidenceError(f"{metric}: not defined on {len(labels)} labels: want more variety")
+        raise DataError(f"{metric}: not defined on {len(labels)} labels: want more variety")
     resampled = bootstrap(
         (labels, reference, variant),
         drop,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.errors import DeviceError, EvidenceError
+from pipeline.errors import DataError, DeviceError
 from pipeline.networks import ir
 from pipeline.networks.tensors import Array, Tensors
 
@@ -44,10 +44,10 @@ class Session:
         """The outputs by tensor name, copied out of the device's memory.
 
         Raises:
-            EvidenceError: an input is missing or unknown.
+            DataError: an input is missing or unknown.
         """
         if inputs.keys() != self._inputs:
-            raise EvidenceError(f"inputs {sorted(inputs)}: want {sorted(self._inputs)}")
+            raise DataError(f"inputs {sorted(inputs)}: want {sorted(self._inputs)}")
         self._request.infer(dict(inputs), share_inputs=True)
         return {name: self._request.get_tensor(name).data.copy() for name in self._outputs}
 
@@ -104,6 +104,14 @@ def device_property(compiled: "ov.CompiledModel", name: str) -> Any:
     except RuntimeError:
         chosen = compiled.get_property("DEVICE_PROPERTIES")
         return chosen[execution_devices(compiled)[0]][name]
+
+
+def devices() -> dict[str, str]:
+    """In a child: the devices that OpenVINO offers here, with their full names."""
+    import openvino as ov
+
+    core = ov.Core()
+    return {name: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}
 
 
 def missing(device: str) -> str | None:

@@ -3,12 +3,16 @@
 Each has
     PINNED                          whether the location itself fixes every byte, by a hash
     check(location)                 raises SpecError if the location cannot be one of this kind
-    fingerprint(location)           changes when what fetch would deliver changes; no network
+    fingerprint(location, wanted, sha256)
+                                    changes when what fetch would deliver changes; no network;
+                                    sha256(path) is quick for files that stayed as they were
     access(location)                what fetching it may reach, beside a folder to write to
     fetch(location, wanted, out)    copies the wanted files of one revision, returns their Origin
 """
 
 from pipeline.record import Record
+
+INTERFACE = ("PINNED", "check", "fingerprint", "access", "fetch")
 
 
 class Origin(Record):

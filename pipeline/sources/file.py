@@ -18,13 +18,13 @@ def check(location: str) -> None:
         raise SpecError(f"{location!r}: want the path of a folder")
 
 
-def fingerprint(location: str) -> str:
-    """A digest of every path, size and time of change below the folder."""
+def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:
+    """A digest of the names and contents of the wanted files, or of what is wrong with them."""
     digest = hashlib.sha256()
     for found in _folder.files(_existing(location)):
-        status = found.path.lstat()
-        fields = (found.name, found.problem, status.st_size, status.st_mtime_ns)
-        digest.update(f"{fields}\n".encode())
+        if wanted(found.name):
+            content = found.problem or sha256(found.path)
+            digest.update(f"{(found.name, content)}\n".encode())
     return digest.hexdigest()
 
 

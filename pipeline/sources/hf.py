@@ -87,7 +87,7 @@ def check(location: str) -> None:
     _parts(location)
 
 
-def fingerprint(location: str) -> str:
+def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:
     """The commit."""
     return _parts(location)[1]
 

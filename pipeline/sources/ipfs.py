@@ -38,7 +38,7 @@ def check(location: str) -> None:
         raise SpecError(f"'ipfs:{location}': want ipfs:CID: {e}") from e
 
 
-def fingerprint(location: str) -> str:
+def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:
     """The CID."""
     return location
 

@@ -31,8 +31,12 @@ def check(location: str) -> None:
         raise SpecError(f"'package:{location}': want package:IMPORT_NAME/FOLDER")
 
 
-def fingerprint(location: str) -> str:
+def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:
     """The distribution and its version."""
+    return _revision(location)
+
+
+def _revision(location: str) -> str:
     distribution = _distribution(location)
     return f"{distribution.metadata['Name']}=={distribution.version}"
 
@@ -53,7 +57,7 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     recorded = {str(f.locate()): f.hash for f in distribution.files or [] if f.hash}
     hashes = {name: recorded.get(str(folder / name)) for name in copied}
     return Origin(
-        revision=fingerprint(location),
+        revision=_revision(location),
         license=_license(distribution),
         sha256={n: _hex(h.value) for n, h in hashes.items() if h and h.mode == "sha256"},
     )
@@ -72,6 +76,12 @@ def _folder(location: str) -> Path:
 
 def _distribution(location: str) -> metadata.Distribution:
     name = location.partition("/")[0]
+    try:  # most are called as what they install
+        distribution = metadata.distribution(name)
+        if any(file.parts[0] == name for file in distribution.files or []):
+            return distribution
+    except metadata.PackageNotFoundError:
+        pass
     distributions = metadata.packages_distributions().get(name)
     if not distributions:
         raise SourceError(f"package:{location}: package {name!r} is not installed; pip install it")

@@ -13,11 +13,9 @@ from typing import NamedTuple
 from pipeline.host import sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
-from pipeline.spec import Model
+from pipeline.manifest import SourceLock
+from pipeline.spec import DATA, Model
 from pipeline.steps import _view
-from pipeline.steps.fetch import SourceLock
-
-_DATA = ("calibration", "validation")
 
 
 class Given(NamedTuple):
@@ -50,13 +48,7 @@ def given(model: Model, layout: Layout) -> Given:
     """
     lock = SourceLock.read(layout.source_lock(model.name))
     names = tuple(entry.path for entry in lock.files)
-    return Given(absolute(model), layout.source(model.name).resolve(), names)
-
-
-def absolute(model: Model) -> Model:
-    """The model's entry with absolute paths, of the files themselves where they are links."""
-    paths = {name: str(Path(getattr(model, name)).resolve()) for name in _DATA}
-    return model.model_copy(update=paths)
+    return Given(model.absolute(), layout.source(model.name).resolve(), names)
 
 
 def child(
@@ -64,7 +56,7 @@ def child(
 ) -> sandbox.Child:
     """A child process that may read a model's source and data."""
     files = [(source.folder / name).resolve() for name in source.names]
-    data = [Path(getattr(source.model, name)) for name in _DATA]
+    data = [Path(getattr(source.model, name)) for name in DATA]
     return sandbox.Child(
         scratch=scratch,
         log=log,

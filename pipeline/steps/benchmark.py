@@ -18,7 +18,7 @@ from pipeline.evidence import Benchmark, Comparison, Contender, Latency
 from pipeline.host import atomic, sandbox
 from pipeline.host.progress import track
 from pipeline.host.walls import Access
-from pipeline.ipfs import unixfs
+from pipeline.ipfs.unixfs.importer import folder_cid
 from pipeline.layout import Layout
 from pipeline.networks import samples
 from pipeline.networks.session import absence
@@ -38,7 +38,7 @@ class Turns(Protocol):
         """The answer of the contender."""
 
 
-def benchmark(params: Params, variant: Variant, device: str, layout: Layout) -> Benchmark:
+def benchmark(params: Params, variant: Variant, layout: Layout, *, device: str) -> Benchmark:
     """Write artifacts/benchmark/<variant>-<device>.json; a device that is not there is said so."""
     log = layout.log(f"benchmark-{variant.name}-{device}")
     host = layout.host.read_bytes()
@@ -49,7 +49,7 @@ def benchmark(params: Params, variant: Variant, device: str, layout: Layout) -> 
             comparison = _compare(params, variant, device, layout, scratch, log)
     record = Benchmark(
         variant=variant.name,
-        cid=str(unixfs.folder_cid(layout.ir(variant.name))),
+        cid=str(folder_cid(layout.ir(variant.name))),
         device=device,
         host_sha256=hashlib.sha256(host).hexdigest(),
         unavailable=unavailable,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline import kinds
+from pipeline import grid, kinds
 from pipeline.host import atomic
 from pipeline.layout import Layout
 from pipeline.networks import samples
@@ -11,22 +11,26 @@ from pipeline.steps import _source
 
 
 def calibration(model: Model, layout: Layout) -> None:
-    """Write artifacts/calibration/<model>.npz.
+    """Fill artifacts/calibration/<model>, and mark that it is over.
 
     Raises:
-        EvidenceError: the calibration set cannot be read.
+        DataError: the calibration set cannot be read.
     """
     with atomic.building(layout.work, f"calibration/{model.name}") as scratch:
-        made = atomic.folder(scratch / "made")
+        made, mark = atomic.folder(scratch / "made"), scratch / "done"
         given, log = _source.given(model, layout), layout.log(f"calibration-{model.name}")
         with _source.child(given, scratch=made, log=log) as child:
             child.call(
-                "pipeline.steps.calibration:make", given, made / "inputs.npz", returns=type(None)
+                "pipeline.steps.calibration:make", given, made / "calibration", returns=type(None)
             )
-        atomic.publish(made / "inputs.npz", layout.calibration(model.name))
+        mark.write_text(grid.OVER)
+        atomic.publish(made / "calibration", layout.calibration(model.name))
+        atomic.publish(mark, layout.calibration_mark(model.name))
 
 
 def make(given: _source.Given, out: Path) -> None:
     """In a child: let the task make its calibration inputs."""
     model, source, _ = _source.opened(given)
-    samples.save(kinds.load("task", model.task).calibration(model, source), out)
+    inputs = kinds.load("task", model.task).calibration(model, source)
+    out.mkdir()
+    samples.save(inputs, out / samples.INPUTS)

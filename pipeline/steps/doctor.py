@@ -3,6 +3,7 @@
 import platform
 from typing import NamedTuple
 
+from pipeline import toolchain
 from pipeline.host import atomic, memory, sandbox, walls
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
@@ -30,10 +31,10 @@ class Examination(NamedTuple):
         host = machine.host()
         foreign = "may run" if walls.suffice(self.held) else "is refused"
         capped = "a control group" if self.kernel_cap else "watching the processes"
-        versions = machine.versions(machine.RUNTIME).items()
+        runtime = toolchain.versions(toolchain.RUNTIME).items()
         return [
             ("python", f"{platform.python_version()}, {host['system']}"),
-            ("runtime", ", ".join(f"{name} {version}" for name, version in versions)),
+            ("runtime", ", ".join(f"{name} {version}" for name, version in runtime)),
             ("cpu", f"{host['cpu']}, {host['cpus']} CPUs: {' '.join(host['isa'])}"),
             *[("device", f"{name}: {full}") for name, full in self.devices.items()],
             ("memory", f"{self.memory_bytes / 2**30:.3g} GiB for a child, held by {capped}"),
@@ -56,7 +57,7 @@ def examine(layout: Layout) -> Examination:
             scratch=scratch, log=layout.log("doctor"), access=Access(devices=True)
         ) as child,
     ):
-        devices = child.call("pipeline.steps.machine:devices", returns=dict[str, str])
+        devices = child.call("pipeline.networks.session:devices", returns=dict[str, str])
         held = child.walls
     return Examination(
         devices=devices,

@@ -4,36 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import kinds
-from pipeline.host import atomic, isa
+from pipeline.host import atomic, isa, progress
 from pipeline.layout import Layout
 from pipeline.networks import description, ir
 from pipeline.networks.description import Description
-from pipeline.record import Line, Record
+from pipeline.provenance import Exported
 from pipeline.spec import Model
 from pipeline.steps import _source
-from pipeline.steps.machine import versions
-
-
-class Exported(Record):
-    """How an export was made.
-
-    Args:
-        dtype: the element type that the original was loaded with.
-        checkpoint: bytes of the source's tensors by element type.
-        toolchain: versions of the exporter's distributions.
-        rt_info: by network, what tools wrote into it and the IR does not carry.
-        notes: where params.yaml contradicts what the model's repository says.
-        removed: what parsers did not get to see of the source's configurations.
-        walls: what held the process in.
-    """
-
-    dtype: Line
-    checkpoint: dict[str, int]
-    toolchain: dict[str, str]
-    rt_info: dict[str, Any]
-    notes: tuple[Line, ...]
-    removed: tuple[Line, ...]
-    walls: tuple[str, ...]
+from pipeline.toolchain import versions
 
 
 def export(model: Model, layout: Layout) -> Exported:
@@ -63,6 +41,10 @@ def export(model: Model, layout: Layout) -> Exported:
         provenance.write_text(exported.json())
         atomic.publish(made / "ir", layout.export(model.name))
         atomic.publish(provenance, layout.export_provenance(model.name))
+    for note in exported.notes:
+        progress.note(f"note: {note}")
+    for path in exported.removed:
+        progress.note(f"note: leads out of the repository, left out: {path}")
     return exported
 
 

@@ -9,47 +9,41 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from pipeline import kinds, manifest
-from pipeline.errors import IntegrityError, SourceError, SpecError
+from pipeline.errors import IntegrityError, LibraryError, SourceError, UnfitError
 from pipeline.host import atomic, sandbox
 from pipeline.layout import Layout
-from pipeline.manifest import FileEntry
-from pipeline.record import Record
+from pipeline.manifest import SourceLock
 from pipeline.sources import Origin
 from pipeline.spec import Model
-
-
-class SourceLock(Record):
-    """What a source folder holds, exactly, and where it came from."""
-
-    source: str
-    revision: str
-    license: str | None
-    files: tuple[FileEntry, ...]
 
 
 def fetch(model: Model, layout: Layout) -> SourceLock:
     """Fill artifacts/source/<model> and write its lock.
 
     Raises:
-        SourceError: the origin does not have it, or not enough of it.
-        SpecError: code may run, but neither the source nor the model's entry pins it by a hash.
+        SourceError: the origin does not have it.
+        UnfitError: it has no weights; or code may run, and neither the source nor the model's entry
+            pins it by a hash.
         IntegrityError: what arrived is not what the origin or the model's entry said.
         SandboxError: the origin keeps its fetcher busy beyond the limits.
     """
     with atomic.building(layout.work, f"source/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
         files = made / "files"
-        origin = sandbox.run(
-            "pipeline.steps.fetch:collect",
-            model.to_dict(),
-            files,
-            returns=Origin,
-            scratch=made,
-            log=layout.log(f"fetch-{model.name}"),
-            access=kinds.load("source", model.source_kind).access(model.source_location),
-            limits=model.limits,
-            cwd=Path.cwd(),
-        )
+        try:
+            origin = sandbox.run(
+                "pipeline.steps.fetch:collect",
+                model.to_dict(),
+                files,
+                returns=Origin,
+                scratch=made,
+                log=layout.log(f"fetch-{model.name}"),
+                access=kinds.load("source", model.source_kind).access(model.source_location),
+                limits=model.limits,
+                cwd=Path.cwd(),
+            )
+        except LibraryError as e:  # what a place does today says nothing of tomorrow
+            raise SourceError(f"{model.source}: {e}") from e
         lock = _lock(model, files, origin)
         written = scratch / "lock.json"
         written.write_text(lock.json())
@@ -117,7 +111,7 @@ def _check_weights(model: Model, names: Set[str]) -> None:
         want = " or ".join(" with ".join(together) for together in right)
         pickles = [t[0] for t in exporter.weights(("pickle",)) if t not in right]
         hint = f"; {' or '.join(pickles)} would want allow: [pickle]" if pickles else ""
-        raise SourceError(f"{model.source}: no weights: want {want}{hint}")
+        raise UnfitError(f"{model.source}: no weights: want {want}{hint}")
 
 
 def _in(names: Set[str]) -> Callable[[str], bool]:
@@ -130,7 +124,7 @@ def _check_digest(model: Model, digest: str) -> None:
     where = f"models.{model.name}"
     if model.sha256 is None:
         if model.allow and not kinds.load("source", model.source_kind).PINNED:
-            raise SpecError(
+            raise UnfitError(
                 f"{where}.allow: {list(model.allow)} wants the folder's digest beside it: "
                 f"sha256: {digest}"
             )

@@ -1,25 +1,20 @@
-"""machine: what of this machine decides bytes (toolchain) and measurements (host).
+"""machine: what decides each cell of the grid (the plan), and what measurements (the host).
 
-toolchain.json has a section per member of an open family, so that DVC re-runs only the cells whose
-own tools changed; sources.json says of each model what its source would deliver.
+The plan is a folder with a file per cell (`_entries.py`), so that DVC runs again exactly those
+cells of which something changed.
 """
 
 import os
 import platform
-from importlib import metadata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from pipeline import kinds
 from pipeline.host import atomic, sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
 from pipeline.record import to_json
-from pipeline.spec import Params
-from pipeline.steps.fetch import patterns
 
-RUNTIME = ("openvino", "openvino-tokenizers")
-BASELINE = ("torch", "transformers")  # what benchmarks compare with
 _ISA_FLAGS = (
     "avx2",
     "avx_vnni",
@@ -33,50 +28,36 @@ _ISA_FLAGS = (
 )
 
 
-def machine(params: Params, layout: Layout) -> None:
-    """Write toolchain.json, host.json and sources.json; each only if it says something new."""
-    with atomic.building(layout.work, "machine") as scratch:
-        found = sandbox.run(
-            "pipeline.steps.machine:devices",
-            returns=dict[str, str],
-            scratch=scratch,
-            log=layout.log("machine"),
-            access=Access(devices=True),
-        )
-    for path, fields in (
-        (layout.toolchain, toolchain()),
-        (layout.host, {**host(), "devices": found}),
-        (layout.sources, sources(params)),
-    ):
-        atomic.write_text(to_json(fields), path, layout.work)
+def machine(layout: Layout) -> None:
+    """Write host.json and the plan.
 
-
-def toolchain() -> dict[str, Any]:
-    """Versions by family and member, and of the runtime.
-
-    A task's entry has the digest of its own code too: its name in params.yaml has hyphens, which
-    dvc.yaml cannot turn into the name of a file to depend on.
+    Raises:
+        SpecError: params.yaml is not what it must be.
     """
-    members = {
-        family: {name: versions(kinds.load(family, name).TOOLCHAIN) for name in kinds.names(family)}
-        for family in ("format", "precision")
-    }
-    tasks = {}
-    for name in kinds.names("task"):
-        task = kinds.load("task", name)
-        code = {"code_sha256": kinds.code_sha256("task", name)}
-        tasks[name.replace("_", "-")] = versions(task.TOOLCHAIN) | code
-    return {
-        **members,
-        "task": tasks,
-        "runtime": versions(RUNTIME),
-        "baseline": versions(BASELINE),
-    }
+    with atomic.building(layout.work, "machine") as scratch:
+        with ThreadPoolExecutor(1) as beside:  # a child asks for devices while the plan is made
+            found = beside.submit(_devices, scratch, layout)
+            from pipeline import check
+            from pipeline.steps._entries import plan  # and what it imports, also meanwhile
+
+            entries = plan(check.load(layout.params), layout)
+        facts = {**host(), "devices": found.result()}
+        (scratch / "host.json").write_text(to_json(facts))
+        made = atomic.folder(scratch / "plan")
+        for address, entry in entries.items():
+            (made / layout.entry(address).name).write_text(entry.json())
+        atomic.publish(scratch / "host.json", layout.host)
+        atomic.publish(made, layout.plan, durable=False)
 
 
-def versions(distributions: tuple[str, ...]) -> dict[str, str]:
-    """The installed version of each distribution; `none` where it is not installed."""
-    return {name: _version(name) for name in distributions}
+def _devices(scratch: Path, layout: Layout) -> dict[str, str]:
+    return sandbox.run(
+        "pipeline.networks.session:devices",
+        returns=dict[str, str],
+        scratch=scratch,
+        log=layout.log("machine"),
+        access=Access(devices=True),
+    )
 
 
 def host() -> dict[str, Any]:
@@ -92,38 +73,6 @@ def host() -> dict[str, Any]:
         "isa": [flag for flag in _ISA_FLAGS if flag in flags],
         "system": f"{platform.system()} {platform.machine()}",
     }
-
-
-def devices() -> dict[str, str]:
-    """In a child: the devices that OpenVINO offers here, with their full names."""
-    import openvino as ov
-
-    core = ov.Core()
-    return {name: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}
-
-
-def sources(params: Params) -> dict[str, Any]:
-    """For each model what its source would deliver now, and which files of it are wanted.
-
-    No network is asked.
-    """
-    return {
-        model.name: {
-            "fingerprint": kinds.load("source", model.source_kind).fingerprint(
-                model.source_location
-            ),
-            "wanted": patterns(model),
-            "sha256": model.sha256,
-        }
-        for model in params.models.values()
-    }
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "none"
 
 
 def _cpuinfo() -> dict[str, str]:

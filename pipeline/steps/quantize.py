@@ -7,38 +7,14 @@ and the same recipe must give the same bytes on every machine.
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
-
 from pipeline import kinds
 from pipeline.host import atomic, isa, sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
-from pipeline.networks import ir, samples, weights
-from pipeline.record import Record
+from pipeline.networks import canonical, ir, samples, weights, writer
+from pipeline.provenance import Quantized
 from pipeline.spec import Params, Variant
-from pipeline.steps.machine import versions
-
-
-class Quantized(Record):
-    """How an artifact's bytes were made.
-
-    Args:
-        precision: the recipe's.
-        isa: the instruction set that calibration was held to.
-        options: of the recipe, as they were used.
-        toolchain: versions of the precision's distributions.
-        weights: by network, bytes of the weights by element type, and the precision's figures.
-        rt_info: by network, what tools wrote into it and the IR does not carry.
-        walls: what held the process in.
-    """
-
-    precision: str
-    isa: str
-    options: dict[str, JsonValue]
-    toolchain: dict[str, str]
-    weights: dict[str, Any]
-    rt_info: dict[str, Any]
-    walls: tuple[str, ...]
+from pipeline.toolchain import versions
 
 
 def quantize(params: Params, variant: Variant, layout: Layout) -> None:
@@ -50,7 +26,7 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
     options = params.options(variant)
     level = str(options.get("isa", isa.DEFAULT))
     exported = layout.export(variant.model).resolve()
-    calibration = layout.calibration(variant.model).resolve()
+    calibration = (layout.calibration(variant.model) / samples.INPUTS).resolve()
     with atomic.building(layout.work, f"ir/{variant.name}") as scratch:
         made = atomic.folder(scratch / "made")
         with sandbox.Child(
@@ -85,18 +61,18 @@ def convert(
     networks = ir.networks(source)
     ours = {f"{network}{suffix}" for network in networks for suffix in (".xml", ".bin")}
     out.mkdir()
-    ir.copy_beside(source, out, lambda name: name not in ours)
+    writer.copy_beside(source, out, lambda name: name not in ours)
     complete = precision.Options.from_dict(options)
     ignored = weights.IgnoredScope(**complete.to_dict().get("ignored_scope", {}))
     made: dict[str, Any] = {"weights": {}, "rt_info": {}}
     for network in networks:
         exported = ir.read(source, network)
-        keep = ir.names(exported)
+        keep = canonical.names(exported)
         applied, figures = precision.apply(exported, complete, lambda: samples.load(calibration))
         counted = weights.sizes(applied, ignored)
         weights.demand(counted, precision.WEIGHTS, f"precision {name}: {network}")
         made["weights"][network] = {"bytes": counted, **figures}
-        made["rt_info"][network] = ir.write(applied, out, network, keep=keep)
+        made["rt_info"][network] = writer.write(applied, out, network, keep=keep)
     return {
         "options": complete.to_dict(),
         "toolchain": versions(precision.TOOLCHAIN),

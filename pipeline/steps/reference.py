@@ -1,7 +1,7 @@
 """reference: validation inputs and the original framework's fp32 outputs, made once per model.
 
-reference.json holds all else that accuracy rests on (labels, options, the digest of the task's
-code), so that what changes accuracy changes this folder, on which validate depends.
+reference.json holds all else that accuracy rests on (labels, options), so that what changes it
+changes this folder, on which validate depends.
 """
 
 from pathlib import Path
@@ -11,20 +11,16 @@ from pipeline.host import atomic
 from pipeline.host.progress import track
 from pipeline.layout import Layout
 from pipeline.networks import samples
-from pipeline.record import to_json
 from pipeline.spec import Model
 from pipeline.steps import _source
-
-INPUTS = "inputs.npz"
-OUTPUTS = "outputs.npz"
-FACTS = "reference.json"
+from pipeline.steps._facts import FILE, Facts
 
 
 def reference(model: Model, layout: Layout) -> None:
     """Fill artifacts/reference/<model>.
 
     Raises:
-        EvidenceError: the validation set cannot be read.
+        DataError: the validation set cannot be read.
     """
     with atomic.building(layout.work, f"reference/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
@@ -44,12 +40,11 @@ def make(given: _source.Given, out: Path) -> None:
     inputs = task.validation(model, source)
     run = task.original(model, source)
     outputs = [run(sample) for sample in track(inputs, len(inputs), f"reference {model.name}")]
-    samples.save(inputs, out / INPUTS)
-    samples.save(outputs, out / OUTPUTS)
-    facts = {
-        "task": model.task,
-        "task_code_sha256": kinds.code_sha256("task", model.task),
-        "options": task.resolve(model, source)[0].to_dict(),
-        "labels": task.labels(model).tolist(),
-    }
-    (out / FACTS).write_text(to_json(facts))
+    samples.save(inputs, out / samples.INPUTS)
+    samples.save(outputs, out / samples.OUTPUTS)
+    facts = Facts(
+        task=model.task,
+        options=task.resolve(model, source)[0].to_dict(),
+        labels=task.labels(model).tolist(),
+    )
+    (out / FILE).write_text(facts.json())

@@ -4,7 +4,6 @@ Measured at fp32 execution, which shows what the weights lost, and at the device
 execution precision, which is what a consumer gets.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,12 @@ from pipeline.evidence import Accuracy, Execution
 from pipeline.host import atomic, sandbox
 from pipeline.host.progress import track
 from pipeline.host.walls import Access
-from pipeline.ipfs import unixfs
+from pipeline.ipfs.unixfs.importer import folder_cid
 from pipeline.layout import Layout
 from pipeline.networks import metrics, samples
 from pipeline.networks.session import Session, missing
 from pipeline.spec import Model, Params, Variant
-from pipeline.steps import _source
-from pipeline.steps.reference import FACTS, INPUTS, OUTPUTS
+from pipeline.steps._facts import FILE, Facts
 
 EXECUTIONS = ("f32", "default")
 
@@ -33,7 +31,7 @@ def validate(params: Params, variant: Variant, layout: Layout) -> Accuracy:
     Raises:
         DeviceError: the validation device is not there.
     """
-    device, model = params.validation.device, _source.absolute(params.model(variant.model))
+    device, model = params.validation.device, params.model(variant.model).absolute()
     folder, reference = layout.ir(variant.name).resolve(), layout.reference(model.name).resolve()
     with atomic.building(layout.work, f"accuracy/{variant.name}") as scratch:
         measured = sandbox.run(
@@ -51,7 +49,7 @@ def validate(params: Params, variant: Variant, layout: Layout) -> Accuracy:
     accuracy = Accuracy.from_dict(
         {
             "variant": variant.name,
-            "cid": str(unixfs.folder_cid(layout.ir(variant.name))),
+            "cid": str(folder_cid(layout.ir(variant.name))),
             "device": device,
             **measured,
         }
@@ -68,9 +66,10 @@ def measure(
         raise DeviceError(f"validate.device: {why}")
     model = Model.from_dict(fields)
     task = kinds.load("task", model.task)
-    facts = json.loads((reference / FACTS).read_bytes())
-    options, labels = task.Resolved.from_dict(facts["options"]), np.array(facts["labels"])
-    inputs, expected = samples.load(reference / INPUTS), samples.load(reference / OUTPUTS)
+    facts = Facts.read(reference / FILE)
+    options, labels = task.Resolved.from_dict(facts.options), np.array(facts.labels)
+    inputs = samples.load(reference / samples.INPUTS)
+    expected = samples.load(reference / samples.OUTPUTS)
     vectors = [task.embed(options, i, o) for i, o in zip(inputs, expected, strict=True)]
     agreement = task.tokenizer_agreement(folder, model, options, inputs)
     lengths = [task.size(sample) for sample in inputs]
