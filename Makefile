@@ -1,5 +1,5 @@
 # Two commands do all on a fresh machine with Python 3.11, 3.12 or 3.13 (and its venv), git and make:
-#   make run    builds .venv from the lock and runs `dvc repro` on params.yaml
+#   make run    builds .venv from the lock and runs `ovpipe build`: `dvc repro` on params.yaml, and more
 #   make test   builds the same .venv and runs the tests
 PYTHON ?= python3.11 python3.12 python3.13 python3
 SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))

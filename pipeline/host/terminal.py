@@ -71,9 +71,10 @@ def _leaving_the_reason() -> Iterator[None]:
     reason.unlink(missing_ok=True)
     try:
         yield
-    except (PipelineError, OSError) as e:
+    except Exception as e:
+        ours = isinstance(e, PipelineError | OSError)
         reason.parent.mkdir(parents=True, exist_ok=True)
-        reason.write_text(str(e), encoding="utf-8")
+        reason.write_text(str(e) if ours else f"{type(e).__name__}: {e}", encoding="utf-8")
         raise
 
 
