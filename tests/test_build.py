@@ -111,12 +111,14 @@ def three(finished: Path, tiny_bert: Path, tmp_path_factory: pytest.TempPathFact
 # what is refused, what fails, and what is built all the same
 
 
+@pytest.mark.soak
 def test_a_plan_names_the_cells_of_new_models_and_those_that_follow(three: Built) -> None:
     assert three.plan.returncode == 0, three.plan.stderr
     assert due(three.plan.stdout) == cells_of("fnet") | cells_of("absent") | {"catalog"}
     assert "17 of 26 cells would run, 1 may follow" in three.plan.stdout
 
 
+@pytest.mark.soak
 def test_what_can_be_built_is_built_and_listed(three: Built) -> None:
     table = (three.folder / "artifacts" / "report" / "table.txt").read_text()
 
@@ -132,6 +134,7 @@ def test_what_can_be_built_is_built_and_listed(three: Built) -> None:
     assert table in three.build.stdout
 
 
+@pytest.mark.soak
 def test_the_reasons_are_shown_with_logs_that_exist(three: Built) -> None:
     refused = next(line for line in three.build.stdout.splitlines() if "fnet-fp16: " in line)
     failed = next(line for line in three.build.stdout.splitlines() if "fetch@absent: " in line)
@@ -143,6 +146,7 @@ def test_the_reasons_are_shown_with_logs_that_exist(three: Built) -> None:
     assert all((three.folder / log).is_file() for log in logs)
 
 
+@pytest.mark.soak
 def test_nothing_is_written_of_what_failed(three: Built) -> None:
     artifacts = three.folder / "artifacts"
     written = {path.parent for path in artifacts.rglob("*absent*")}
@@ -153,6 +157,7 @@ def test_nothing_is_written_of_what_failed(three: Built) -> None:
 # the next build
 
 
+@pytest.mark.soak
 def test_a_refusal_is_not_tried_again_and_a_failure_is(three: Built, tmp_path: Path) -> None:
     project = copy(three.folder, tmp_path / "project")
     before = (project / "artifacts" / "catalog.json").read_bytes()

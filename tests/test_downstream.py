@@ -204,6 +204,7 @@ def test_in_a_folder_below_the_project_commands_work_or_say_where_to_run(project
     assert not (below / "artifacts").exists()
 
 
+@pytest.mark.soak
 def test_a_project_whose_path_has_a_space_is_planned_and_run(
     finished: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +219,7 @@ def test_a_project_whose_path_has_a_space_is_planned_and_run(
     assert (project / "artifacts" / "source" / "tiny" / "model.safetensors").is_file()
 
 
+@pytest.mark.soak
 def test_packages_of_the_users_own_stand_in_for_none_of_ours(project: Path) -> None:
     for package in ("pipeline", "stages"):
         shutil.rmtree(project / package)

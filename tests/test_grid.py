@@ -112,8 +112,8 @@ def project(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "project", copy_function=shutil.copy2))
 
 
-# What takes no more than a few seconds, and one of the others.
-_QUICK = ("nothing", "a docstring and a comment", "a variant removed", "the int8 recipe's code")
+# What takes no more than a few seconds.
+_QUICK = ("nothing", "a docstring and a comment", "a variant removed")
 
 
 @pytest.mark.parametrize(

@@ -395,6 +395,7 @@ def test_a_precision_of_the_users_own_makes_an_artifact(grown: Path) -> None:
     assert 0 < made.weights["openvino_model"]["largest"] <= 100
 
 
+@pytest.mark.soak
 def test_a_task_of_the_users_own_is_exported_and_judged(grown: Path) -> None:
     params, layout = check.load(grown / "params.yaml"), Layout()
     model, variant = params.model("tiny"), params.variant("tiny-fp32")

@@ -206,6 +206,22 @@ def test_of_a_folder_on_the_import_path_a_child_reads_only_the_code(
     assert project not in walls.code_folders()
 
 
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local", "/"])
+def test_of_a_place_that_python_shares_only_libraries_are_granted(
+    prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a distribution's own Python has it: /usr/bin holds every program."""
+    for name in ("base_prefix", "exec_prefix", "prefix"):
+        monkeypatch.setattr(sys, name, prefix)
+    walls._code_folders.cache_clear()
+
+    granted = walls.code_folders()
+
+    assert Path(prefix) not in granted
+    assert not any(Path(prefix, "bin", "sh").is_relative_to(folder) for folder in granted)
+    walls._code_folders.cache_clear()
+
+
 @pytest.mark.skipif(AGAIN, reason="it is the one that runs the others again")
 @pytest.mark.parametrize(
     ("user", "namespaces", "files"),

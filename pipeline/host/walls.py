@@ -23,6 +23,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _SCOPED_LANDLOCK = 6  # from here on it stops signals, too
 
 _ROOT = Path("/")
+_SHARED = (_ROOT, _ROOT / "usr", _ROOT / "usr/local")
 # What the linker, the C library and the native libraries open.
 _SYSTEM = (
     "usr/lib", "usr/lib64", "lib", "lib64", "etc/ld.so.cache", "etc/localtime",
@@ -105,7 +106,11 @@ def code_folders() -> tuple[Path, ...]:
 
 @functools.cache
 def _code_folders(search: tuple[str, ...], here: Path) -> tuple[Path, ...]:
-    folders = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)]
+    folders = [
+        folder
+        for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)
+        for folder in _of_python(Path(prefix))
+    ]
     folders.append(Path(__file__).parents[1])
     if site.ENABLE_USER_SITE:
         folders.append(Path(site.getusersitepackages()))
@@ -119,6 +124,14 @@ def _code_folders(search: tuple[str, ...], here: Path) -> tuple[Path, ...]:
             folders += entry.glob("*.py")
     absolute = {folder.absolute() for folder in folders}
     return tuple(sorted(absolute - {_ROOT}))
+
+
+def _of_python(prefix: Path) -> list[Path]:
+    """What Python needs of where it is installed; of a place that it shares, its libraries alone.
+
+    Else a distribution's own Python would grant all of /usr, with every program in it.
+    """
+    return [prefix / "lib", prefix / "lib64"] if prefix in _SHARED else [prefix]
 
 
 def _holds_distributions(folder: Path) -> bool:
