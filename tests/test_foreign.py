@@ -171,6 +171,7 @@ def test_code_of_a_model_runs_and_reaches_nothing_that_it_reaches_elsewhere(
         env={**os.environ, "HOME": str(tmp_path)},
         cwd=tmp_path, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
+    assert elsewhere.returncode == 0, elsewhere.stderr
     before, seen_before = probed(elsewhere.stdout)
     left_before = beats(target)
     subprocess.run(["pkill", "-f", str(repository)], check=False, timeout=10)
