@@ -56,10 +56,9 @@ def cells(params: Params) -> list[Cell]:
         *(Cell(stage, model) for stage in BY_MODEL for model in params.models),
         *(Cell(stage, v.model, v.name) for stage in BY_VARIANT for v in variants),
         *(
-            Cell(stage, v.model, v.name, device)
+            Cell(stage, params.variant(name).model, name, device)
             for stage in BY_VARIANT_AND_DEVICE
-            for v in variants
-            for device in params.devices
+            for name, device in params.cells
         ),
         *(Cell(stage) for stage in OVER_ALL),
     ]
@@ -94,6 +93,7 @@ def outputs(cell: Cell, layout: Layout) -> tuple[Path, ...]:
     }[cell.stage]
 
 
-def log(cell: Cell, layout: Layout) -> Path:
-    """What the child processes of a cell printed."""
-    return layout.log(f"{cell.stage}-{cell.name}")
+def log(address: str, layout: Layout) -> str:
+    """Where it is what the child processes of a cell printed; empty if it is not here."""
+    path = layout.log(address.replace("@", "-"))
+    return str(path) if path.is_file() else ""

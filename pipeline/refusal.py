@@ -4,12 +4,12 @@ A stage that refuses writes `refused.json` into the folder that it would have fi
 record in place of its file; what follows in the row finds it there and hands it down.
 """
 
-import json
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.record import Record
+from pipeline.errors import EvidenceError
+from pipeline.record import Record, read_json
 
 REFUSED = "refused.json"
 
@@ -34,11 +34,11 @@ class Refusal(Record):
 
 
 def read(output: Path) -> Refusal | None:
-    """The refusal that lies in an output, a folder or a file; None if there is none."""
+    """The refusal that lies in an output, a folder or a file; None if there is none.
+
+    Raises:
+        EvidenceError: the file is no JSON object, or no refusal though it says so.
+    """
     path = output / REFUSED if output.is_dir() else output
-    if path.suffix != ".json" or not path.is_file():
-        return None
-    fields = json.loads(path.read_bytes())
-    if not isinstance(fields, dict) or "refused" not in fields:
-        return None
-    return Refusal.from_dict(fields, str(path))
+    fields = read_json(path, dict, EvidenceError) if path.suffix == ".json" else {}
+    return Refusal.from_dict(fields, str(path)) if "refused" in fields else None

@@ -35,8 +35,8 @@ def of_variant(
     run(cell, params, layout, lambda: work(params, variant, layout))
 
 
-def run(cell: Cell, params: Params, layout: Layout, work: Callable[[], object]) -> Refusal | None:
-    """Do a cell's work, which writes its outputs; a refusal becomes these, is said and returned."""
+def run(cell: Cell, params: Params, layout: Layout, work: Callable[[], object]) -> None:
+    """Do a cell's work, which writes its outputs; a refusal becomes these, and is said."""
     refused = _handed_down(cell, params, layout)
     if refused is None:
         try:
@@ -46,7 +46,6 @@ def run(cell: Cell, params: Params, layout: Layout, work: Callable[[], object]) 
             progress.note(f"refused: {refused}")
     if refused is not None:
         _write(refused, cell, layout)
-    return refused
 
 
 def _handed_down(cell: Cell, params: Params, layout: Layout) -> Refusal | None:

@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import ToolError
 from pipeline.layout import Layout
+from pipeline.steps import _repository
 
 _ANSWER_S = 600
-_DVC = [sys.executable, "-P", "-m", "dvc"]
 # It ends when we are killed, and its stages with it.
 _DVC_OF_OURS = [
     *(sys.executable, "-P", "-c"),
@@ -41,7 +41,9 @@ def repro(layout: Layout, told: Callable[[Event], None]) -> int:
     Raises:
         ToolError: this is no DVC project.
     """
-    _demand_a_project(layout)
+    _demand_a_grid(layout)
+    if not _repository.in_dvc(layout.root):
+        raise ToolError(f"{layout.root.absolute()}: no DVC repository: dvc init makes it one")
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and its DVC
         [*_DVC_OF_OURS, "repro", "--keep-going"],
         cwd=layout.root,
@@ -65,7 +67,7 @@ def changed(layout: Layout) -> dict[str, list[Any]]:
     Raises:
         ToolError: this is no DVC project.
     """
-    _demand_a_project(layout)
+    _demand_a_grid(layout)
     answer: dict[str, list[Any]] = json.loads(
         _ask("status", "--json", "dvc.yaml", layout=layout) or "{}"
     )
@@ -103,13 +105,10 @@ class Lock:
         return self._layout.root / _ask("cache", "dir", layout=self._layout).strip()
 
 
-def _demand_a_project(layout: Layout) -> None:
-    """Refuse where DVC would find nothing to do, or say why in a line of its own beside ours."""
+def _demand_a_grid(layout: Layout) -> None:
+    """Refuse where DVC would find nothing to do."""
     if not (layout.root / "dvc.yaml").is_file():
         raise ToolError("dvc.yaml: not there; run this in the project's root")
-    root = layout.root.absolute()
-    if not any((folder / ".dvc").is_dir() for folder in (root, *root.parents)):
-        raise ToolError(f"{root}: no DVC repository: dvc init makes it one")
 
 
 def _event(line: str) -> Event | None:
@@ -129,21 +128,7 @@ def _ask(*arguments: str, layout: Layout) -> str:
     Raises:
         ToolError: it fails.
     """
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and its DVC
-            [*_DVC, *arguments],
-            cwd=layout.root,
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            timeout=_ANSWER_S,
-        )
-    except subprocess.TimeoutExpired as e:
-        raise ToolError(f"dvc {arguments[0]}: no answer within {_ANSWER_S} s") from e
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-        raise ToolError(f"dvc {arguments[0]}: {lines[0].removeprefix('ERROR: ')}")
-    return done.stdout
+    return _repository.done(_repository.DVC, layout.root, *arguments, deadline_s=_ANSWER_S)
 
 
 def _environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""git and DVC, which are asked whether a folder is in a repository, and to make it one."""
+"""git and DVC as tools that answer: how they are run, asked of a repository, and make one."""
 
 import os
 import subprocess
@@ -10,11 +10,11 @@ from shutil import which
 from pipeline.errors import ToolError
 
 _GIT = ("git",)
-_DVC = (sys.executable, "-P", "-m", "dvc")  # the one beside us, whatever PATH says
+DVC = (sys.executable, "-P", "-m", "dvc")  # the one beside us, whatever PATH says
 _DEADLINE_S = 60
 # No telemetry, and messages that can be told apart.
 _ENVIRONMENT = {"DVC_NO_ANALYTICS": "1", "LC_ALL": "C"}
-_NOWHERE = {_GIT: "not a git repository", _DVC: "not inside of a DVC repository"}
+_NOWHERE = {_GIT: "not a git repository", DVC: "not inside of a DVC repository"}
 
 
 def check_tools() -> None:
@@ -36,19 +36,33 @@ def in_git(folder: Path) -> bool:
 
 def in_dvc(folder: Path) -> bool:
     """Whether a folder, or one that it is in, is a DVC repository."""
-    return _asked(_DVC, folder, "root")
+    return _asked(DVC, folder, "root")
 
 
 def make_git(folder: Path) -> None:
     """Make a folder a git repository."""
-    _done(_GIT, folder, "init", "--quiet")
+    done(_GIT, folder, "init", "--quiet")
 
 
 def make_dvc(folder: Path, config: bytes) -> None:
     """Make a folder a DVC repository with these settings, anywhere in a git repository."""
-    _done(_DVC, folder, "init", "--subdir")
+    done(DVC, folder, "init", "--subdir")
     (folder / ".dvc" / "config").write_bytes(config)
-    _done(_GIT, folder, "add", ".dvc/config")  # DVC has staged the empty one
+    done(_GIT, folder, "add", ".dvc/config")  # DVC has staged the empty one
+
+
+def done(
+    tool: tuple[str, ...], folder: Path, *arguments: str, deadline_s: float | None = None
+) -> str:
+    """What a tool prints that does what it is told.
+
+    Raises:
+        ToolError: it fails, or does not end in time.
+    """
+    answer = _run(tool, folder, *arguments, deadline_s=deadline_s)
+    if answer.returncode:
+        raise _failure(tool, answer, *arguments)
+    return answer.stdout
 
 
 def _asked(tool: tuple[str, ...], folder: Path, *arguments: str) -> bool:
@@ -58,13 +72,10 @@ def _asked(tool: tuple[str, ...], folder: Path, *arguments: str) -> bool:
     return answer.returncode == 0
 
 
-def _done(tool: tuple[str, ...], folder: Path, *arguments: str) -> None:
-    answer = _run(tool, folder, *arguments)
-    if answer.returncode:
-        raise _failure(tool, answer, *arguments)
-
-
-def _run(tool: tuple[str, ...], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    tool: tuple[str, ...], folder: Path, *arguments: str, deadline_s: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    deadline_s = deadline_s or _DEADLINE_S
     try:
         return subprocess.run(  # noqa: S603 - git or DVC, with arguments of ours
             [*tool, *arguments],
@@ -74,10 +85,10 @@ def _run(tool: tuple[str, ...], folder: Path, *arguments: str) -> subprocess.Com
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=_DEADLINE_S,
+            timeout=deadline_s,
         )
     except subprocess.TimeoutExpired as e:
-        raise ToolError(f"{_typed(tool, *arguments)}: no end after {_DEADLINE_S} s") from e
+        raise ToolError(f"{_typed(tool, *arguments)}: no end after {deadline_s} s") from e
 
 
 def _failure(

@@ -102,7 +102,7 @@ def _failures(late: Iterable[Standing], layout: Layout) -> list[Failed]:
         Failed(
             cell=cell.address,
             reason=_failed(cell.address, layout) or _SILENT,
-            log=_log(cell, layout),
+            log=grid.log(cell.address, layout),
             variants=tuple(variants),
         )
         for cell, variants in rows.items()
@@ -114,11 +114,6 @@ def _roots(one: Standing, late: dict[str, Standing]) -> list[Cell]:
     if not one.waits_for:
         return [one.cell]
     return [root for cell in one.waits_for for root in _roots(late[cell.address], late)]
-
-
-def _log(cell: Cell, layout: Layout) -> str:
-    log = grid.log(cell, layout)
-    return str(log) if log.is_file() else ""
 
 
 def _failed(address: str, layout: Layout) -> str:

@@ -5,7 +5,7 @@ It lists the cells of params.yaml, not what lies on disk: outputs of removed cel
 
 from collections.abc import Collection, Sequence
 
-from pipeline import artifact, refusal
+from pipeline import artifact, grid, refusal
 from pipeline.artifact import Artifact
 from pipeline.evidence import Accuracy, Benchmark
 from pipeline.gate import Verdict
@@ -54,8 +54,7 @@ class Refused(Record):
 
         A gate has none, and what was refused on another machine has it there.
         """
-        log = Layout().log(f"{self.stage}-{self.cell}")
-        return str(log) if log.is_file() else ""
+        return grid.log(f"{self.stage}@{self.cell}", Layout())
 
     def __str__(self) -> str:
         where = "" if self.stage == "package" else f"{self.stage}@{self.cell}: "
