@@ -158,6 +158,7 @@ def test_canonical_ir_does_not_depend_on_what_the_process_did_before(
     assert digests[0][0] == manifest.sha256(source / "openvino_model.xml")
 
 
+@pytest.mark.soak
 def test_another_folder_thread_count_and_instruction_set_give_the_same_cids(
     finished: Path, tiny_bert: Path, tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_clone_that_pulled_runs_nothing_but_machine(shared: Path, tmp_path: Pa
 # experiments
 
 
+@pytest.mark.soak
 def test_an_experiment_that_is_refused_is_kept_and_listed(shared: Path, tmp_path: Path) -> None:
     project = experimenter(shared, tmp_path)
     gate = "variants.tiny-int8.gate.cosine_mean"
