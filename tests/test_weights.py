@@ -18,7 +18,7 @@ from pipeline.evidence import Accuracy
 from pipeline.exporters import transformers
 from pipeline.host import isa, sandbox
 from pipeline.host.walls import Access
-from pipeline.networks import ir, weights
+from pipeline.networks import ir, samples, weights
 from pipeline.networks.tensors import Array
 from pipeline.networks.weights import IgnoredScope
 from pipeline.spec import Model
@@ -609,7 +609,7 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
     )
     names = tuple(entry.path for entry in manifest.of_folder(source))
     given = _source.Given(here, source, names)
-    calibration, reference = tmp_path / "calibration.npz", tmp_path / "reference"
+    calibration, reference = tmp_path / "calibration", tmp_path / "reference"
     exported = tmp_path / "export"
 
     def child(target: str, *args: object) -> Any:
@@ -630,7 +630,13 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
     unmet = {}
     for name, variant in params.variants.items():
         recipe = variant.precision, params.options(variant)
-        child("quantize:convert", exported, *recipe, calibration, tmp_path / name)
+        child(
+            "quantize:convert",
+            exported,
+            *recipe,
+            calibration / samples.INPUTS,
+            tmp_path / name,
+        )
         figures = child("validate:measure", tmp_path / name, reference, here.to_dict(), "CPU")
         told = {"variant": name, "cid": "", "device": "CPU", **figures}
         verdicts = gate.judge(gate.bounds(variant), Accuracy.from_dict(told))
