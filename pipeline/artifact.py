@@ -39,5 +39,5 @@ def read(package: Path) -> Artifact | Refusal:
 
 
 def judged(refused: Refusal) -> Artifact | None:
-    """The artifact that its gate refused; None where another stage refused before."""
-    return Artifact.from_dict(refused.facts) if refused.stage == "package" else None
+    """The artifact that its gate refused; None where something else was amiss."""
+    return Artifact.from_dict(refused.facts) if refused.facts else None

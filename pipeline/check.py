@@ -44,6 +44,8 @@ def _problems(params: Params) -> list[str]:
     if any(lines):
         return lines
     lines.append(_said(_check_imports, params, where=""))
+    for model in params.models.values():
+        lines.append(_said(_check_sizes, params, model, where=""))
     for variant in params.variants.values():
         lines.extend(_variant_problems(params, variant))
     for key, device in [
@@ -64,9 +66,10 @@ def _variant_problems(params: Params, variant: Variant) -> list[str]:
         lines.append(f"{where}.model: {variant.model!r}: have {sorted(params.models)}")
     if variant.precision not in params.precisions:
         lines.append(f"{where}.precision: {variant.precision!r}: have {sorted(params.precisions)}")
+    if lines:
         return lines
     lines.append(_misnamed(variant))
-    lines.append(_said(gate.bounds, variant, where=""))
+    lines.append(_said(gate.bounds, params, variant, where=""))
     lines.append(_said(_check_options, params, variant, where=""))
     return lines
 
@@ -93,6 +96,13 @@ def _check_source(model: Model) -> None:
 def _check_task(model: Model) -> None:
     task = kinds.load("task", model.task)
     task.Options.from_dict(model.options, f"models.{model.name}.options", SpecError)
+
+
+def _check_sizes(params: Params, model: Model) -> None:
+    sizes = kinds.load("task", model.task).Sizes
+    where = f"models.{model.name}.sizes" if model.sizes else "benchmark.sizes"
+    for index, wanted in enumerate(params.sizes(model)):
+        sizes.from_dict(wanted, f"{where}.{index}", SpecError)
 
 
 def _check_target(target: Target) -> None:

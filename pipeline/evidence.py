@@ -3,51 +3,10 @@
 Evidence says what was measured, where, and with which versions. Judging it is `pipeline.gate`.
 """
 
+from typing import Literal
+
+from pipeline.figure import Figure
 from pipeline.record import Record
-
-
-class LengthBucket(Record):
-    """The cosines of the samples whose inputs are at most this long, and longer than the last.
-
-    Args:
-        up_to: length of the longest input that belongs here, in the task's own unit (tokens).
-    """
-
-    up_to: int
-    cosine_mean: float
-    cosine_min: float
-    samples: int
-
-
-class Fidelity(Record):
-    """A variant's outputs against the original framework's at fp32, on the same inputs.
-
-    cosine_mean and cosine_min are over samples; max_abs_error is over all output elements, in the
-    output's own unit; by_length splits the cosines, because quantization loses more on some.
-    """
-
-    cosine_mean: float
-    cosine_min: float
-    max_abs_error: float
-    samples: int
-    by_length: tuple[LengthBucket, ...]
-
-
-class TaskScore(Record):
-    """The task's own metric on labelled data, for the reference and the variant.
-
-    drop is reference minus variant; drop_low and drop_high bound its 95 % interval by the paired
-    percentile bootstrap (Efron and Tibshirani 1993, chapter 13).
-    """
-
-    metric: str
-    reference: float
-    variant: float
-    drop: float
-    drop_low: float
-    drop_high: float
-    samples: int
-    resamples: int
 
 
 class Execution(Record):
@@ -60,9 +19,7 @@ class Execution(Record):
 
     requested: str
     precision: str
-    fidelity: Fidelity
-    task: TaskScore
-    tokenizer_agreement: float
+    figures: tuple[Figure, ...]
 
     @property
     def name(self) -> str:
@@ -71,25 +28,31 @@ class Execution(Record):
             return self.precision
         return f"{self.requested} ({self.precision})"
 
-    def figures(self) -> dict[str, float]:
-        """The figures that a gate may bound, by metric name."""
-        return {
-            "cosine_mean": self.fidelity.cosine_mean,
-            "cosine_min": self.fidelity.cosine_min,
-            "max_abs_error": self.fidelity.max_abs_error,
-            "task_score": self.task.variant,
-            "task_drop": self.task.drop,
-            "tokenizer_agreement": self.tokenizer_agreement,
-        }
+    def bounded(self) -> dict[str, float]:
+        """The figures that a gate may bound, by name: of all inputs, with their drops."""
+        found: dict[str, float] = {}
+        for figure in self.figures:
+            if figure.part is None:
+                found[figure.metric] = figure.value
+                if figure.drop is not None:
+                    found[f"{figure.metric}_drop"] = figure.drop.value
+                    found[f"{figure.metric}_drop_high"] = figure.drop.high
+        return found
 
 
 class Accuracy(Record):
-    """How near a variant is to the original, on one device, at each execution precision."""
+    """How near a variant is to the original, on one device, at each execution precision.
+
+    Args:
+        validated_on: items with `labels`; `inputs` without; or `invented` inputs, made of a seed,
+            because the model has no data. Without labels nothing is known of the task.
+    """
 
     variant: str
     cid: str
     device: str
     execution_devices: tuple[str, ...]
+    validated_on: Literal["labels", "inputs", "invented"]
     executions: tuple[Execution, ...]
 
     @property
@@ -137,8 +100,8 @@ class Contender(Record):
     throughput_spread: float
 
 
-class Comparison(Record):
-    """A variant and its baseline, measured in turns in one run.
+class Measurement(Record):
+    """A variant and its baseline at one size, measured in turns in one run.
 
     latency_speedup and throughput_speedup are medians of the rounds' own ratios, baseline over
     variant and variant over baseline, so that a slow spell of the machine hits both sides.
@@ -146,6 +109,7 @@ class Comparison(Record):
     hypervisor, took during the run: PyTorch eager suffers far more from them than OpenVINO does.
     """
 
+    sizes: dict[str, int]
     variant: Contender
     baseline: Contender
     latency_speedup: float
@@ -157,11 +121,15 @@ class Comparison(Record):
 
 
 class Benchmark(Record):
-    """A variant on one device of one machine; `unavailable` says why there is no figure."""
+    """A variant on one device of one machine; `unavailable` says why there is no figure.
+
+    Args:
+        measurements: one for each of the model's sizes, in their order.
+    """
 
     variant: str
     cid: str
     device: str
     host_sha256: str
     unavailable: str | None
-    comparison: Comparison | None
+    measurements: tuple[Measurement, ...]

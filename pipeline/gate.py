@@ -1,27 +1,25 @@
 """Gates: bounds on measured figures, and judging by them.
 
-A figure is measured once per execution precision; a bound must hold at each of them.
+A figure is measured once per execution precision; a bound must hold at each of them. A bound is on
+a metric of the variant's task, on its drop (`spearman_drop`), or on the upper end of the drop's
+interval (`spearman_drop_high`). Where a variant says nothing, the task bounds its metrics by the
+bits of the precision.
 """
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from pipeline.errors import SpecError
-from pipeline.evidence import Accuracy
+from pipeline import kinds
+from pipeline.errors import GateError, SpecError
+from pipeline.evidence import Accuracy, Execution
+from pipeline.figure import Metric
 from pipeline.record import Record
-from pipeline.spec import Variant
+from pipeline.spec import Params, Variant
 
-# metric -> the comparison that makes sense for it
-METRICS = {
-    "cosine_mean": ">=",
-    "cosine_min": ">=",
-    "max_abs_error": "<=",
-    "task_score": ">=",
-    "task_drop": "<=",
-    "tokenizer_agreement": ">=",
-}
 _COMPARE = {">=": operator.ge, "<=": operator.le}
+_WAY = {"higher": ">=", "lower": "<="}
+_DROPS = ("_drop", "_drop_high")
 _BOUND = re.compile(r"(>=|<=)\s*([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 
 
@@ -33,31 +31,73 @@ class Bound(Record):
     figure: float
 
     @classmethod
-    def parse(cls, metric: str, text: object, where: str) -> "Bound":
+    def parse(cls, metric: str, text: object, metrics: Mapping[str, Metric], where: str) -> "Bound":
         """The bound that `metric: text` of a gate means.
 
         Raises:
             SpecError: no such metric, or the text is no bound on it.
         """
-        if metric not in METRICS:
-            raise SpecError(f"{where}: unknown metric {metric!r}: have {sorted(METRICS)}")
+        ways = comparisons(metrics)
+        if metric not in ways:
+            raise SpecError(f"{where}: unknown metric {metric!r}: have {sorted(ways)}")
         match = _BOUND.fullmatch(text.strip()) if isinstance(text, str) else None
-        if match is None or match[1] != METRICS[metric]:
-            raise SpecError(f"{where}.{metric}: {text!r}: want '{METRICS[metric]} NUMBER'")
+        if match is None or match[1] != ways[metric]:
+            raise SpecError(f"{where}.{metric}: {text!r}: want '{ways[metric]} NUMBER'")
         return cls(metric=metric, comparison=match[1], figure=float(match[2]))
 
     def __str__(self) -> str:
         return f"{self.metric} {self.comparison} {self.figure:g}"
 
 
-def bounds(variant: Variant) -> dict[str, Bound]:
-    """The bounds of a variant's gate, by metric.
+def comparisons(metrics: Mapping[str, Metric]) -> dict[str, str]:
+    """What a gate may bound of a task, and the comparison that makes sense for it."""
+    ways = {name: _WAY[metric.better] for name, metric in metrics.items()}
+    drops = {
+        f"{n}{end}": "<=" for n, metric in metrics.items() if metric.labelled for end in _DROPS
+    }
+    return ways | drops
+
+
+def bounds(params: Params, variant: Variant) -> dict[str, Bound]:
+    """The bounds that a variant must meet, by metric: its own, or else the default ones.
+
+    Of the default ones those stay beside the variant's own that no precision excuses.
 
     Raises:
         SpecError: no such metric, or the text is no bound on it.
     """
+    model = params.model(variant.model)
+    metrics: Mapping[str, Metric] = kinds.load("task", model.task).METRICS
     where = f"variants.{variant.name}.gate"
-    return {metric: Bound.parse(metric, text, where) for metric, text in variant.gate.items()}
+    own = {name: Bound.parse(name, text, metrics, where) for name, text in variant.gate.items()}
+    if model.validation is None and (unmeasured := sorted(own.keys() & _of_labels(metrics))):
+        raise SpecError(
+            f"{where}.{unmeasured[0]}: models.{model.name}.validation: none: want labelled data"
+        )
+    bits = kinds.load("precision", variant.precision).BITS
+    default = {bound.metric: bound for bound in _default(metrics, bits)}
+    stay = {n: bound for n, bound in default.items() if n in metrics and metrics[n].stays}
+    return (stay | own) if own else default
+
+
+def _of_labels(metrics: Mapping[str, Metric]) -> set[str]:
+    """What can be measured with labels only."""
+    labelled = {name for name, metric in metrics.items() if metric.labelled}
+    return labelled | _drops(metrics)
+
+
+def _drops(metrics: Mapping[str, Metric]) -> set[str]:
+    """The names of drops."""
+    return {f"{n}{end}" for n, metric in metrics.items() if metric.labelled for end in _DROPS}
+
+
+def _default(metrics: Mapping[str, Metric], bits: int) -> Iterator[Bound]:
+    """The bounds of a task at so many bits."""
+    for name, metric in metrics.items():
+        if bits in metric.gate:
+            yield Bound(metric=name, comparison=_WAY[metric.better], figure=metric.gate[bits])
+        if bits in metric.drop_gate:
+            yield Bound(metric=f"{name}_drop", comparison="<=", figure=metric.drop_gate[bits])
 
 
 class Verdict(Record):
@@ -74,15 +114,33 @@ class Verdict(Record):
         return f"{figures}, want {bound.comparison} {bound.figure:g}"
 
 
-def judge(gate: Mapping[str, Bound], accuracy: Accuracy) -> list[Verdict]:
-    """Every bound of a gate held against every execution that was measured."""
+def judge(gate: Mapping[str, Bound], own: Collection[str], accuracy: Accuracy) -> list[Verdict]:
+    """Every bound of a gate held against every execution that was measured.
+
+    Args:
+        gate: the bounds by metric.
+        own: the metrics that the variant's entry itself bounds; of the default ones, those that
+            take labels are left out where there are none.
+        accuracy: what was measured.
+
+    Raises:
+        GateError: what is bounded was not measured.
+    """
     return [
-        Verdict(
-            bound=bound,
-            execution=execution.name,
-            measured=(measured := execution.figures()[bound.metric]),
-            met=_COMPARE[bound.comparison](measured, bound.figure),
-        )
+        verdict
         for execution in accuracy.executions
-        for bound in gate.values()
+        for verdict in _verdicts(gate, own, execution, labelled=accuracy.validated_on == "labels")
     ]
+
+
+def _verdicts(
+    gate: Mapping[str, Bound], own: Collection[str], execution: Execution, *, labelled: bool
+) -> Iterator[Verdict]:
+    figures = execution.bounded()
+    for metric, bound in gate.items():
+        if metric in figures:
+            measured = figures[metric]
+            met = _COMPARE[bound.comparison](measured, bound.figure)
+            yield Verdict(bound=bound, execution=execution.name, measured=measured, met=met)
+        elif labelled or metric in own:
+            raise GateError(f"{metric}: bounded and not measured: want validation data with labels")

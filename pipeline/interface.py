@@ -13,7 +13,8 @@ from types import ModuleType
 from pipeline.errors import SpecError
 
 _SWITCHES = ("NEEDS_CALIBRATION", "PINNED")
-_TEXTS = ("METRIC",)
+_TEXTS = ("BASELINE",)
+_METRICS = "METRICS"
 
 
 def load(family: ModuleType, path: Path, *, own: Path | None) -> ModuleType:
@@ -78,7 +79,15 @@ def _other_than(name: str, found: object) -> str:
         return "" if isinstance(found, type) and issubclass(found, Record) else "a Record"
     if name in _SWITCHES:
         return "" if isinstance(found, bool) else "True or False"
+    if name == _METRICS:
+        return "" if _are_metrics(found) else "a dict of names to figure.Metric"
     if name in _TEXTS:
         return "" if isinstance(found, str) else "a text"
     are_names = isinstance(found, tuple) and all(isinstance(entry, str) for entry in found)
     return "" if are_names else "a tuple of texts, as ('numpy',)"
+
+
+def _are_metrics(found: object) -> bool:
+    from pipeline.figure import Metric
+
+    return isinstance(found, dict) and all(isinstance(metric, Metric) for metric in found.values())

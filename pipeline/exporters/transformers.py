@@ -5,6 +5,7 @@ beside the IR is copied from it byte for byte, because those files are pinned an
 carry the version of the tool that saved them. The folder may be a view, made of links.
 """
 
+import inspect
 import math
 import pickle
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any
 from pipeline import kinds
 from pipeline.errors import ExportError
 from pipeline.networks import ir, writer
+from pipeline.networks.tensors import Networks, Tensors
 from pipeline.record import read_json
 from pipeline.spec import Model
 
@@ -30,6 +32,8 @@ TOOLCHAIN = (
     "torch",
     "transformers",
 )
+RUNS_WITH = ("optimum", "safetensors", "torch", "transformers")
+BASELINE = "PyTorch eager fp32"
 _SAFE = (
     "model.safetensors",
     "model-*.safetensors",
@@ -100,6 +104,34 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     _copy_beside(source, model, out)
     dtype = str(network.dtype).removeprefix("torch.")
     return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps}
+
+
+def original(source: Path, model: Model) -> Networks:
+    """The source's PyTorch model in eager mode at fp32, with the outputs that its task is for."""
+    import torch
+
+    eager = _Eager(_read(source, model, torch.float32)[0])
+    complete = getattr(kinds.load("task", model.task), "complete", lambda network, *_: network)
+    return {ir.MODEL: complete(eager, model, source)}
+
+
+class _Eager:
+    """A PyTorch model of transformers as a `Network`: it takes what its `forward` names."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+        self._takes = inspect.signature(network.forward).parameters.keys()
+
+    def __call__(self, inputs: Tensors) -> Tensors:
+        import torch
+
+        taken = {n: torch.from_numpy(a) for n, a in inputs.items() if n in self._takes}
+        with torch.inference_mode():
+            outputs = self._network(**taken)
+        return {n: t.numpy() for n, t in outputs.items() if isinstance(t, torch.Tensor)}
+
+    def reset(self) -> None:
+        """Nothing stays between calls."""
 
 
 def _checkpoint(source: Path, model: Model) -> dict[str, int]:
@@ -185,17 +217,8 @@ def _dtype(checkpoint: Mapping[str, int]) -> Any:
 def _load(source: Path, model: Model, checkpoint: Mapping[str, int]) -> Any:
     """The checkpoint as a PyTorch model, whole and finite."""
     import torch
-    from optimum.exporters.tasks import TasksManager
 
-    loader = TasksManager.get_model_class_for_task(_known_task(model))
-    network, report = loader.from_pretrained(
-        source,
-        dtype=_dtype(checkpoint),
-        trust_remote_code="remote_code" in model.allow,
-        use_safetensors=None if "pickle" in model.allow else True,  # None: where there are any
-        local_files_only=True,
-        output_loading_info=True,
-    )
+    network, report = _read(source, model, _dtype(checkpoint))
     for problem in ("missing_keys", "mismatched_keys"):
         if report[problem]:
             raise ExportError(
@@ -205,7 +228,23 @@ def _load(source: Path, model: Model, checkpoint: Mapping[str, int]) -> Any:
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ExportError(f"{model.source}: tensor {name!r} holds NaN or infinity")
-    return network.eval()
+    return network
+
+
+def _read(source: Path, model: Model, dtype: Any) -> tuple[Any, Any]:
+    """A source as a PyTorch model of the task's class, and what was found amiss."""
+    from optimum.exporters.tasks import TasksManager
+
+    loader = TasksManager.get_model_class_for_task(_known_task(model))
+    network, report = loader.from_pretrained(
+        source,
+        dtype=dtype,
+        trust_remote_code="remote_code" in model.allow,
+        use_safetensors=None if "pickle" in model.allow else True,  # None: where there are any
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    return network.eval(), report
 
 
 def _known_task(model: Model) -> str:
@@ -229,7 +268,8 @@ def _export_model(network: Any, model: Model, source: Path, out: Path) -> dict[s
             patch_16bit_model=network.dtype in (torch.float16, torch.bfloat16),
         )
         exported = ir.read(Path(raw))
-        return writer.write(kinds.load("task", model.task).finish(exported, model, source), out)
+        finish = getattr(kinds.load("task", model.task), "finish", lambda network, *_: network)
+        return writer.write(finish(exported, model, source), out)
 
 
 def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:

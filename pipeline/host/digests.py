@@ -4,6 +4,7 @@ What is remembered lies under .work/ and is no more than a shortcut: without it 
 out again.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -76,6 +77,18 @@ class Digests:
         if seen == _seen(resolved) and time.time_ns() - max(seen[1:3]) > _TICK_NS:
             self._memory.keep(str(resolved), [*seen, digest])
         return digest
+
+    def of(self, path: Path) -> str:
+        """The digest of a data set: of a file its sha256; of a folder one over names and contents.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if not path.is_dir():
+            return self.sha256(path)
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        lines = [f"{self.sha256(file)} {file.relative_to(path).as_posix()}" for file in files]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _seen(file: Path) -> list[int]:

@@ -1,103 +1,116 @@
-"""Figures that compare two sets of outputs."""
+"""Figures that compare two sets of outputs, item by item."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.errors import DataError
-from pipeline.evidence import Fidelity, LengthBucket, TaskScore
-from pipeline.networks.tensors import Tensors, Vector
+from pipeline.figure import Figure, Interval, Metric
+from pipeline.networks.tensors import Array, Tensors, Vector
 
 RESAMPLES = 2000
-# Upper bounds of the buckets of input lengths: an empty text, a line, a paragraph, a page.
-_BUCKETS = (2, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+# What most tasks have; a task says which of them are bounded where a variant says nothing.
+MAX_ABS_ERROR = Metric("lower", unit="of the output")
+# Upper bounds of the parts by length of the input: an empty text, a line, a paragraph, a page.
+_LENGTHS = (2, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
 
-def fidelity(
-    expected: Sequence[Tensors],
-    measured: Sequence[Tensors],
-    expected_vectors: Sequence[Vector],
-    measured_vectors: Sequence[Vector],
-    lengths: Sequence[int],
-) -> Fidelity:
-    """How near outputs are to the expected ones, sample by sample and by length of the input.
+def cosines(
+    expected: Sequence[Vector], measured: Sequence[Vector], lengths: Sequence[int], unit: str
+) -> Iterator[Figure]:
+    """Mean and least cosine over the samples, of all and by length of the input.
 
-    Raises:
-        DataError: an output has another shape than expected, or is not finite.
+    Args:
+        expected: a vector for each sample.
+        measured: the other of each.
+        lengths: how long each sample's input is; quantization loses more on some.
+        unit: what lengths are counted in.
     """
-    cosines = [cosine(a, b) for a, b in zip(expected_vectors, measured_vectors, strict=True)]
-    errors = [
-        max_abs_error(sample[name], other[name], name)
-        for sample, other in zip(expected, measured, strict=True)
-        for name in sample
-    ]
-    return Fidelity(
-        cosine_mean=float(np.mean(cosines)),
-        cosine_min=float(np.min(cosines)),
-        max_abs_error=float(np.max(errors)),
-        samples=len(cosines),
-        by_length=tuple(by_length(cosines, lengths)),
-    )
-
-
-def by_length(cosines: Sequence[float], lengths: Sequence[int]) -> Iterator[LengthBucket]:
-    """The cosines of samples of like length, shortest first; empty buckets are left out."""
-    sizes, values = np.asarray(lengths), np.asarray(cosines)
-    places = np.searchsorted(_BUCKETS, sizes)
+    values: Vector = np.array([cosine(a, b) for a, b in zip(expected, measured, strict=True)])
+    sizes = np.asarray(lengths)
+    places = np.searchsorted(_LENGTHS, sizes)
+    parts: list[tuple[str | None, Vector]] = [(None, values)]
     for place in np.unique(places):
-        kept = values[places == place]
-        yield LengthBucket(
-            up_to=int(sizes[places == place].max() if place == len(_BUCKETS) else _BUCKETS[place]),
-            cosine_mean=float(kept.mean()),
-            cosine_min=float(kept.min()),
-            samples=len(kept),
-        )
+        longest = sizes[places == place].max() if place == len(_LENGTHS) else _LENGTHS[place]
+        parts.append((f"<={longest} {unit}", values[places == place]))
+    for part, kept in parts:
+        for metric, value in (("cosine_mean", np.mean(kept)), ("cosine_min", np.min(kept))):
+            yield Figure(metric=metric, value=float(value), samples=len(kept), part=part)
 
 
 def cosine(a: Vector, b: Vector) -> float:
-    """The cosine of the angle between two vectors, in [-1, 1]."""
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    """The cosine of the angle between two vectors, in [-1, 1].
+
+    Of two that are zero it is 1, because they are equal; of one that is, 0.
+    """
+    lengths = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
+    if not lengths:
+        return float(not a.any() and not b.any())
+    return float(a @ b) / lengths
 
 
-def max_abs_error(
-    expected: npt.NDArray[np.generic], measured: npt.NDArray[np.generic], name: str
-) -> float:
-    """The largest absolute difference of two arrays of one shape.
+def max_abs_error(expected: Sequence[Tensors], measured: Sequence[Tensors]) -> Figure:
+    """The largest absolute difference of any output's elements, in the output's own unit.
 
     Raises:
-        DataError: their shapes differ, or the measured one is not finite.
+        DataError: an output is empty, not finite, not there or of another shape than expected.
     """
-    if expected.shape != measured.shape:
-        raise DataError(f"output {name!r}: shape {measured.shape}: want {expected.shape}")
+    errors = [
+        _max_abs_error(sample[name], other.get(name), f"output {name!r} of input {number}")
+        for number, (sample, other) in enumerate(zip(expected, measured, strict=True), start=1)
+        for name in sample
+    ]
+    return Figure(metric="max_abs_error", value=max(errors), samples=len(expected))
+
+
+def _max_abs_error(expected: Array, measured: Array | None, label: str) -> float:
+    if not expected.size:
+        raise DataError(f"{label}: the original's is empty: want an input that it answers")
+    if not np.isfinite(expected).all():
+        raise DataError(f"{label}: the original's holds NaN or infinity")
+    if measured is None or expected.shape != measured.shape:
+        shape = None if measured is None else measured.shape
+        raise DataError(f"{label}: shape {shape}: want {expected.shape}")
     if not np.isfinite(measured).all():
-        raise DataError(f"output {name!r}: holds NaN or infinity")
+        raise DataError(f"{label}: holds NaN or infinity")
     return float(np.max(np.abs(expected.astype(np.float64) - measured.astype(np.float64))))
 
 
-def task_score(
+def scored(
     metric: str,
     score: Callable[[Vector, Vector], float],
     reference: Vector,
     variant: Vector,
     labels: Vector,
-) -> TaskScore:
-    """The task's metric for reference and variant, with the drop and its 95 % interval.
+    *,
+    better: str = "higher",
+) -> Figure:
+    """A metric on labelled data for reference and variant, with the drop and its 95 % interval.
 
     The interval is the paired percentile bootstrap over the labelled items, seeded, so that the
     same predictions give the same interval. A resample in which the metric is not defined (all
-    labels alike) is left out.
+    labels alike) is left out, and not counted.
+
+    Args:
+        metric: its name.
+        score: of predictions and labels, the figure.
+        reference: what the original predicts, one for each label.
+        variant: what the variant predicts.
+        labels: what is right.
+        better: `higher` or `lower`: a drop is what is lost.
 
     Raises:
         DataError: the metric is not defined on the labelled data.
     """
     from scipy.stats import bootstrap
 
+    sign = 1 if better == "higher" else -1
+
     def drop(truth: Vector, a: Vector, b: Vector) -> float:
-        return score(a, truth) - score(b, truth)
+        return sign * (score(a, truth) - score(b, truth))
 
     whole = drop(labels, reference, variant)
-    if not np.isfinite(whole):
+    if len(labels) < 2 or not np.isfinite(whole):
         raise DataError(f"{metric}: not defined on {len(labels)} labels: want more variety")
     resampled = bootstrap(
         (labels, reference, variant),
@@ -108,14 +121,14 @@ def task_score(
         method="percentile",
         rng=0,
     ).bootstrap_distribution
-    low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    return TaskScore(
+    used = resampled[np.isfinite(resampled)]
+    if not used.size:
+        raise DataError(f"{metric}: not defined on any resample of {len(labels)} labels: want more")
+    low, high = np.percentile(used, [2.5, 97.5])
+    return Figure(
         metric=metric,
-        reference=score(reference, labels),
-        variant=score(variant, labels),
-        drop=whole,
-        drop_low=float(low),
-        drop_high=float(high),
+        value=score(variant, labels),
         samples=len(labels),
-        resamples=RESAMPLES,
+        reference=score(reference, labels),
+        drop=Interval(value=whole, low=float(low), high=float(high), resamples=len(used)),
     )

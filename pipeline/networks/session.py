@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.errors import DataError, DeviceError
+from pipeline.errors import DeviceError
 from pipeline.networks import ir
+from pipeline.networks.inputs import fit
 from pipeline.networks.tensors import Array, Tensors
 
 if TYPE_CHECKING:
@@ -15,11 +16,12 @@ Hint = Literal["LATENCY", "THROUGHPUT"]
 
 
 class Session:
-    """An IR on a device, ready to infer.
+    """An IR on a device, ready to infer: a `Network`.
 
     Args:
         folder: the IR folder.
         device: an OpenVINO device name, as `CPU` or `AUTO`.
+        name: which of its networks.
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
         hint: what the device is tuned for.
 
@@ -32,24 +34,28 @@ class Session:
         folder: Path,
         device: str = "CPU",
         *,
+        name: str = ir.MODEL,
         execution: str = "default",
         hint: Hint = "LATENCY",
     ) -> None:
-        self.compiled = compile_model(ir.read(folder), device, execution=execution, hint=hint)
+        model = ir.read(folder, name)
+        self.compiled = compile_model(model, device, execution=execution, hint=hint)
         self._request = self.compiled.create_infer_request()
-        self._inputs = {port.any_name for port in self.compiled.inputs}
+        self._inputs = [port.any_name for port in self.compiled.inputs]
         self._outputs = [port.any_name for port in self.compiled.outputs]
 
-    def infer(self, inputs: Tensors) -> dict[str, Array]:
+    def __call__(self, inputs: Tensors) -> dict[str, Array]:
         """The outputs by tensor name, copied out of the device's memory.
 
         Raises:
-            DataError: an input is missing or unknown.
+            DataError: an input is missing that cannot be made of the others.
         """
-        if inputs.keys() != self._inputs:
-            raise DataError(f"inputs {sorted(inputs)}: want {sorted(self._inputs)}")
-        self._request.infer(dict(inputs), share_inputs=True)
+        self._request.infer(fit(inputs, self._inputs), share_inputs=True)
         return {name: self._request.get_tensor(name).data.copy() for name in self._outputs}
+
+    def reset(self) -> None:
+        """Forget the states that former calls left behind."""
+        self._request.reset_state()
 
     @property
     def execution_devices(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 TOOLCHAIN = ("openvino",)
 WEIGHTS = ("bf16",)
+BITS = 16
 NEEDS_CALIBRATION = False
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TOOLCHAIN = ("numpy", "openvino")
 WEIGHTS = ("f16",)
+BITS = 16
 NEEDS_CALIBRATION = False
 
 

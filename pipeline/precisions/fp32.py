@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 TOOLCHAIN = ("openvino",)
 WEIGHTS = ("f32",)
+BITS = 32
 NEEDS_CALIBRATION = False
 
 

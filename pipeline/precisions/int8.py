@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TOOLCHAIN = ("nncf", "numpy", "openvino")
 WEIGHTS = ("i8", "u8")
+BITS = 8
 NEEDS_CALIBRATION = True
 
 

@@ -1,8 +1,11 @@
 """The catalog as DVC metrics and as data for DVC plots."""
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
-from pipeline.steps.catalog import Catalog
+from pipeline.evidence import Benchmark, Measurement
+from pipeline.steps.catalog import Catalog, Entry
 
 
 def metrics(listed: Catalog) -> dict[str, Any]:
@@ -10,14 +13,13 @@ def metrics(listed: Catalog) -> dict[str, Any]:
     return {
         entry.variant: {
             "size_bytes": entry.size_bytes,
-            **entry.accuracy.default.figures(),
+            **entry.accuracy.default.bounded(),
             **{
-                f"{b.device}.{name}": figure
-                for b in entry.benchmarks
-                if b.comparison
+                f"{benchmark.device}.{size(m)}.{name}": figure
+                for benchmark, m in _measurements(entry)
                 for name, figure in (
-                    ("latency_ms", b.comparison.variant.latency.median_ms),
-                    ("throughput_per_s", b.comparison.variant.throughput_per_s),
+                    ("latency_ms", m.variant.latency.median_ms),
+                    ("throughput_per_s", m.variant.throughput_per_s),
                 )
             },
         }
@@ -26,14 +28,23 @@ def metrics(listed: Catalog) -> dict[str, Any]:
 
 
 def speedups(listed: Catalog) -> list[dict[str, Any]]:
-    """One row per benchmark: what `dvc plots` draws."""
+    """One row per measurement: what `dvc plots` draws."""
     return [
         {
-            "cell": f"{entry.variant} {b.device}",
-            "latency_speedup": b.comparison.latency_speedup,
-            "throughput_speedup": b.comparison.throughput_speedup,
+            "cell": f"{entry.variant} {benchmark.device} {size(m)}",
+            "latency_speedup": m.latency_speedup,
+            "throughput_speedup": m.throughput_speedup,
         }
         for entry in listed.artifacts
-        for b in entry.benchmarks
-        if b.comparison
+        for benchmark, m in _measurements(entry)
     ]
+
+
+def size(measurement: Measurement) -> str:
+    """The shape of the largest input, as `1x64`."""
+    shapes = sorted(measurement.input_shapes.values(), key=math.prod)
+    return "x".join(map(str, shapes[-1]))
+
+
+def _measurements(entry: Entry) -> Iterator[tuple[Benchmark, Measurement]]:
+    return ((b, m) for b in entry.benchmarks for m in b.measurements)

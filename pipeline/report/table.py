@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from pipeline.evidence import Benchmark
+from pipeline.evidence import Accuracy, Benchmark, Measurement
+from pipeline.figure import Figure
+from pipeline.report.figures import size
 from pipeline.steps.catalog import Catalog, Entry
 
 
@@ -11,7 +13,8 @@ def table(listed: Catalog) -> str:
     lines = ["artifacts"]
     for entry in listed.artifacts:
         lines += _artifact_lines(entry)
-    rows = [_benchmark_row(b) for entry in listed.artifacts for b in entry.benchmarks]
+    benchmarks = [b for entry in listed.artifacts for b in entry.benchmarks]
+    rows = [row for b in benchmarks for row in _benchmark_rows(b)]
     lines += ["", "benchmarks (x: against PyTorch eager fp32 on the CPU, same run and threads)"]
     lines += _columns([_HEADER, *rows])
     lines += [
@@ -36,6 +39,7 @@ def times(seconds: Mapping[str, float]) -> str:
 _HEADER = (
     "variant",
     "device",
+    "input",
     "runs at",
     "latency ms",
     "p99 ms",
@@ -50,35 +54,66 @@ _HEADER = (
 
 def _artifact_lines(entry: Entry) -> list[str]:
     lines = [f"  {entry.variant}  {entry.cid}  {entry.size_bytes / 1e6:.1f} MB"]
-    for e in entry.accuracy.executions:
-        lines.append(
-            f"    {e.name:<16} cosine mean {e.fidelity.cosine_mean:.6f}, "
-            f"min {e.fidelity.cosine_min:.6f}; {e.task.metric} {e.task.variant:.4f}, drop "
-            f"{e.task.drop:+.4f} [{e.task.drop_low:+.4f}, {e.task.drop_high:+.4f}]"
-        )
-        lengths = (f"<={b.up_to} {b.cosine_mean:.4f}" for b in e.fidelity.by_length)
-        lines.append(f"      cosine by tokens {', '.join(lengths)}")
+    lines += accuracy_lines(entry.accuracy)
     lines += (f"    note: {note}" for note in entry.provenance.notes)
     return lines
 
 
-def _benchmark_row(b: Benchmark) -> tuple[str, ...]:
-    if b.comparison is None:
-        return (b.variant, b.device, str(b.unavailable))
-    ours = b.comparison.variant
+def accuracy_lines(accuracy: Accuracy) -> list[str]:
+    """What was measured at each execution precision, in lines."""
+    lines = []
+    if (why := _UNVALIDATED.get(accuracy.validated_on)) is not None:
+        lines.append(f"    unvalidated: {why}")
+    for execution in accuracy.executions:
+        whole = [figure for figure in execution.figures if figure.part is None]
+        lines.append(f"    {execution.name:<16} {', '.join(map(_figure, whole))}")
+        parts = [figure for figure in execution.figures if figure.part is not None]
+        told = [f"{p.part} {p.value:.4f}" for p in parts if p.metric == parts[0].metric]
+        if told:
+            lines.append(f"      {parts[0].metric}: {', '.join(told)}")
+    return lines
+
+
+_UNVALIDATED = {
+    "inputs": "no labels: nothing is known of the task, only how near it is to the original",
+    "invented": "no data: inputs made of a seed tell how near it is to the original, no more",
+}
+
+
+def _figure(figure: Figure) -> str:
+    """A figure, with its drop if it has one."""
+    is_small = 0 < abs(figure.value) < 1e-3
+    told = (
+        f"{figure.metric} {figure.value:.1e}" if is_small else f"{figure.metric} {figure.value:.6f}"
+    )
+    if figure.drop is None:
+        return told
+    drop = figure.drop
+    return f"{told}, drop {drop.value:+.4f} [{drop.low:+.4f}, {drop.high:+.4f}]"
+
+
+def _benchmark_rows(b: Benchmark) -> list[tuple[str, ...]]:
+    if b.unavailable is not None:
+        return [(b.variant, b.device, b.unavailable)]
+    return [_benchmark_row(b, m) for m in b.measurements]
+
+
+def _benchmark_row(b: Benchmark, m: Measurement) -> tuple[str, ...]:
+    ours = m.variant
     where = "+".join(ours.execution_devices)
     return (
         b.variant,
         b.device,
+        size(m),
         f"{where} {ours.execution_precision}",
         f"{ours.latency.median_ms:.2f}",
         f"{ours.latency.p99_ms:.2f}",
-        f"{b.comparison.latency_speedup:.1f}",
+        f"{m.latency_speedup:.1f}",
         f"{ours.throughput_per_s:.1f}",
-        f"{b.comparison.throughput_speedup:.1f}",
+        f"{m.throughput_speedup:.1f}",
         f"{ours.peak_memory_bytes / 2**20:.0f}",
-        f"{100 * max(ours.throughput_spread, b.comparison.baseline.throughput_spread):.0f} %",
-        f"{100 * b.comparison.others_cpu_share:.0f} %",
+        f"{100 * max(ours.throughput_spread, m.baseline.throughput_spread):.0f} %",
+        f"{100 * m.others_cpu_share:.0f} %",
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from pipeline import kinds
 from pipeline.networks import ir, samples
+from pipeline.networks.inputs import fit
 from pipeline.networks.session import (
     compile_model,
     device_property,
@@ -65,10 +66,10 @@ class OpenVINO:
     def __init__(self, folder: Path, device: str, inputs: Path) -> None:
         import openvino as ov
 
-        self._inputs = dict(samples.load(inputs)[0])
         started = time.perf_counter()
         model = ir.read(folder)
         self._load_ms = _since_ms(started)
+        self._inputs = fit(samples.load(inputs)[0], [port.any_name for port in model.inputs])
         started = time.perf_counter()
         self._single = compile_model(model, device, hint="LATENCY")
         self._compile_ms = _since_ms(started)
@@ -124,10 +125,11 @@ class PyTorch:
 
         torch.set_num_threads(threads)
         model, source, _ = _source.opened(given)
-        task = kinds.load("task", model.task)
+        self._task = kinds.load("task", model.task)
+        self._options, _ = self._task.resolve(model, source)
         self._inputs = samples.load(inputs)[0]
         started = time.perf_counter()
-        self._run = task.original(model, source)
+        self._networks = kinds.load("format", model.format).original(source, model)
         self._load_ms = _since_ms(started)
         for _ in range(WARM_UP):
             self._infer()
@@ -161,7 +163,7 @@ class PyTorch:
         return _usage()
 
     def _infer(self) -> None:
-        self._run(self._inputs)
+        self._task.run(self._networks, self._inputs, self._options)
 
 
 def _latencies(infer: Callable[[], None], seconds: float) -> list[float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from pipeline import grid, kinds
+from pipeline import gate, grid, kinds
 from pipeline.errors import PipelineError
 from pipeline.grid import Cell
 from pipeline.host.digests import Digests, Memory
@@ -84,8 +84,15 @@ class Entries:
         return self._of_inputs("calibration", cell, data=("calibration",))
 
     def _reference(self, cell: Cell) -> Entry:
-        runs_with = _task(self._model(cell)).RUNS_WITH
-        return self._of_inputs("reference", cell, data=("validation",), distributions=runs_with)
+        model = self._model(cell)
+        return self._of_inputs(
+            "reference",
+            cell,
+            parameters=_chosen(model, "format"),
+            data=("validation",),
+            members=(_exporter(model),),
+            distributions=_runs_with(model),
+        )
 
     def _quantize(self, cell: Cell) -> Entry:
         variant = self._variant(cell)
@@ -105,26 +112,28 @@ class Entries:
         task = _task(model)
         return self._entry(
             "validate",
-            _chosen(model, "task") | {"device": self._params.validation.device},
+            {"task": model.task, "device": self._params.validation.device},
             members=(task,),
-            data=self._data(model, "validation"),
             distributions=(*RUNTIME, *_CIDS, *_FIGURES, *task.JUDGED_WITH),
         )
 
     def _benchmark(self, cell: Cell) -> Entry:
-        sizes = self._params.benchmark.to_dict()
-        runs_with = _task(self._model(cell)).RUNS_WITH
+        model, spec = self._model(cell), self._params.benchmark
+        sizes = [_task(model).Sizes.from_dict(s).to_dict() for s in self._params.sizes(model)]
+        measured = {"seconds": spec.seconds, "rounds": spec.rounds, "sizes": sizes}
         return self._of_inputs(
             "benchmark",
             cell,
-            parameters={"device": cell.device, "benchmark": sizes},
-            data=("validation",),
-            distributions=(*runs_with, *RUNTIME, *_CIDS),
+            parameters=_chosen(model, "format") | {"device": cell.device, "benchmark": measured},
+            members=(_exporter(model),),
+            distributions=(*_runs_with(model), *RUNTIME, *_CIDS),
         )
 
     def _package(self, cell: Cell) -> Entry:
-        parameters = {"gate": self._variant(cell).gate}
-        parameters |= _chosen(self._model(cell), "format", "task")
+        variant = self._variant(cell)
+        bounds = gate.bounds(self._params, variant)
+        parameters = {"gate": {name: str(bound) for name, bound in bounds.items()}}
+        parameters |= {"own": sorted(variant.gate)} | _chosen(self._model(cell), "format", "task")
         return self._entry("package", parameters, distributions=_CIDS)
 
     def _catalog(self, cell: Cell) -> Entry:
@@ -139,8 +148,9 @@ class Entries:
         stage: str,
         cell: Cell,
         *,
-        data: Iterable[str],
+        data: Iterable[str] = (),
         parameters: dict[str, Any] | None = None,
+        members: Iterable[Any] = (),
         distributions: Iterable[str] = (),
     ) -> Entry:
         """The entry of a cell that makes inputs of a data set, in the task's own way."""
@@ -149,7 +159,7 @@ class Entries:
         return self._entry(
             stage,
             _chosen(model, "task", "allow") | _options(model) | (parameters or {}),
-            members=(task,),
+            members=(task, *members),
             data=self._data(model, *data),
             distributions=(*task.TOOLCHAIN, *distributions),
         )
@@ -178,11 +188,13 @@ class Entries:
         return self._params.variant(cell.variant)
 
     def _data(self, model: Model, *fields: str) -> dict[str, str | None]:
-        return {field: self._sha256(Path(getattr(model, field))) for field in fields}
+        """The digest of each data set that there is."""
+        given = {name: path for name in fields if (path := getattr(model, name)) is not None}
+        return {name: self._digest_of(Path(path)) for name, path in given.items()}
 
-    def _sha256(self, file: Path) -> str | None:
+    def _digest_of(self, path: Path) -> str | None:
         try:
-            return self._digests.sha256(file)
+            return self._digests.of(path)
         except OSError:  # who wants to read it says why
             return None
 
@@ -223,6 +235,11 @@ def _exporter(model: Model) -> Any:
 
 def _task(model: Model) -> Any:
     return _member("task", model.task)
+
+
+def _runs_with(model: Model) -> tuple[str, ...]:
+    """The distributions that decide what the original gives."""
+    return (*_exporter(model).RUNS_WITH, *_task(model).RUNS_WITH)
 
 
 def _chosen(model: Model, *fields: str) -> dict[str, Any]:

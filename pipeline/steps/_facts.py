@@ -1,10 +1,11 @@
 """What a reference folder says beside its inputs and outputs, for those who measure against it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.record import Record
 
 FILE = "reference.json"
+ValidatedOn = Literal["labels", "inputs", "invented"]
 
 
 class Facts(Record):
@@ -13,9 +14,11 @@ class Facts(Record):
     Args:
         task: the model's.
         options: the task's, as the model's repository completed them.
-        labels: what the task's score is held against.
+        items: input and label of each item, as of `tasks.Item`.
+        validated_on: as of `evidence.Accuracy`.
     """
 
     task: str
     options: dict[str, Any]
-    labels: list[Any]
+    items: tuple[tuple[Any, Any], ...]
+    validated_on: ValidatedOn

@@ -14,7 +14,7 @@ from pipeline.host import sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
-from pipeline.spec import DATA, Model
+from pipeline.spec import Model
 from pipeline.steps import _view
 
 
@@ -56,11 +56,10 @@ def child(
 ) -> sandbox.Child:
     """A child process that may read a model's source and data."""
     files = [(source.folder / name).resolve() for name in source.names]
-    data = [Path(getattr(source.model, name)) for name in DATA]
     return sandbox.Child(
         scratch=scratch,
         log=log,
-        access=Access(reads=(source.folder, *files, *data)),
+        access=Access(reads=(source.folder, *files, *source.model.data)),
         limits=source.model.limits,
         env=env,
         foreign=bool(source.model.allow),

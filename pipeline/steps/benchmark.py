@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from pipeline import kinds
-from pipeline.evidence import Benchmark, Comparison, Contender, Latency
+from pipeline.evidence import Benchmark, Contender, Latency, Measurement
 from pipeline.host import atomic, sandbox
 from pipeline.host.progress import track
 from pipeline.host.walls import Access
@@ -43,25 +43,32 @@ def benchmark(params: Params, variant: Variant, layout: Layout, *, device: str) 
     log = layout.log(f"benchmark-{variant.name}-{device}")
     host = layout.host.read_bytes()
     unavailable = absence(device, json.loads(host)["devices"])
-    comparison = None
+    measurements: list[Measurement] = []
     if unavailable is None:
-        with atomic.building(layout.work, f"benchmark/{variant.name}-{device}") as scratch:
-            comparison = _compare(params, variant, device, layout, scratch, log)
+        for sizes in params.sizes(params.model(variant.model)):
+            with atomic.building(layout.work, f"benchmark/{variant.name}-{device}") as scratch:
+                measurements.append(_compare(params, variant, device, sizes, layout, scratch, log))
     record = Benchmark(
         variant=variant.name,
         cid=str(folder_cid(layout.ir(variant.name))),
         device=device,
         host_sha256=hashlib.sha256(host).hexdigest(),
         unavailable=unavailable,
-        comparison=comparison,
+        measurements=tuple(measurements),
     )
     atomic.write_text(record.json(), layout.benchmark(variant.name, device), layout.work)
     return record
 
 
 def _compare(
-    params: Params, variant: Variant, device: str, layout: Layout, scratch: Path, log: Path
-) -> Comparison:
+    params: Params,
+    variant: Variant,
+    device: str,
+    sizes: dict[str, int],
+    layout: Layout,
+    scratch: Path,
+    log: Path,
+) -> Measurement:
     model, made = params.model(variant.model), atomic.folder(scratch / "made")
     given, inputs = _source.given(model, layout), made / "inputs.npz"
     folder, nothing = layout.ir(variant.name).resolve(), type(None)
@@ -77,27 +84,33 @@ def _compare(
         shapes = theirs.call(
             "pipeline.steps.benchmark:make_inputs",
             given,
-            params.benchmark.length,
+            sizes,
             inputs,
             returns=dict[str, tuple[int, ...]],
         )
         ours.call(f"{_CONTENDERS}:OpenVINO", folder, device, inputs, returns=nothing)
         threads = ours.call("ready", returns=Ready).threads
         theirs.call(f"{_CONTENDERS}:PyTorch", given, inputs, threads, returns=nothing)
-        return compare(ours, theirs, params.benchmark, shapes)
+        return compare(ours, theirs, params.benchmark, shapes, sizes)
 
 
-def make_inputs(given: _source.Given, length: int, out: Path) -> dict[str, list[int]]:
-    """In a child: write one input of that length; returns its shapes by tensor name."""
+def make_inputs(given: _source.Given, wanted: dict[str, int], out: Path) -> dict[str, list[int]]:
+    """In a child: write one input of that size; returns its shapes by tensor name."""
     model, source, _ = _source.opened(given)
-    inputs = kinds.load("task", model.task).sized(model, source, length)
+    task = kinds.load("task", model.task)
+    options, _ = task.resolve(model, source)
+    inputs = task.sized(source, model, options, task.Sizes.from_dict(wanted))
     samples.save([inputs], out)
     return {name: list(array.shape) for name, array in inputs.items()}
 
 
 def compare(
-    ours: Turns, theirs: Turns, spec: BenchmarkSpec, shapes: dict[str, tuple[int, ...]]
-) -> Comparison:
+    ours: Turns,
+    theirs: Turns,
+    spec: BenchmarkSpec,
+    shapes: dict[str, tuple[int, ...]],
+    sizes: dict[str, int],
+) -> Measurement:
     """Let two contenders take turns; who goes first alternates."""
     latencies: dict[Turns, list[tuple[float, ...]]] = {ours: [], theirs: []}
     throughputs: dict[Turns, list[float]] = {ours: [], theirs: []}
@@ -113,7 +126,8 @@ def compare(
             throughputs[contender].append(rate.per_s)
     medians = {c: np.array([np.median(turn) for turn in latencies[c]]) for c in latencies}
     rates = {c: np.array(throughputs[c]) for c in throughputs}
-    return Comparison(
+    return Measurement(
+        sizes=sizes,
         variant=_figures(ours, latencies[ours], throughputs[ours]),
         baseline=_figures(theirs, latencies[theirs], throughputs[theirs]),
         latency_speedup=float(np.median(medians[theirs] / medians[ours])),

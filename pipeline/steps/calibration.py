@@ -9,6 +9,8 @@ from pipeline.networks import samples
 from pipeline.spec import Model
 from pipeline.steps import _source
 
+INVENTED, SEED = 300, 1  # as many as NNCF looks at
+
 
 def calibration(model: Model, layout: Layout) -> None:
     """Fill artifacts/calibration/<model>, and mark that it is over.
@@ -31,6 +33,12 @@ def calibration(model: Model, layout: Layout) -> None:
 def make(given: _source.Given, out: Path) -> None:
     """In a child: let the task make its calibration inputs."""
     model, source, _ = _source.opened(given)
-    inputs = kinds.load("task", model.task).calibration(model, source)
+    task = kinds.load("task", model.task)
+    options, _ = task.resolve(model, source)
+    if model.calibration is None:
+        items = task.invent(source, model, options, INVENTED, SEED)
+    else:
+        items = task.items(Path(model.calibration))
+    inputs = task.encode(items, source, model, options)
     out.mkdir()
     samples.save(inputs, out / samples.INPUTS)

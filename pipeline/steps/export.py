@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import kinds
+from pipeline.errors import DataError, ExportError
 from pipeline.host import atomic, isa, progress
 from pipeline.layout import Layout
 from pipeline.networks import description, ir
 from pipeline.networks.description import Description
+from pipeline.networks.inputs import fit
 from pipeline.provenance import Exported
 from pipeline.spec import Model
 from pipeline.steps import _source
@@ -60,6 +62,7 @@ def write_ir(model: Model, source: Path, out: Path) -> dict[str, Any]:
     exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
     options, notes = task.resolve(model, source)
     made: dict[str, Any] = exporter.export(source, model, out)
+    _check_inputs(model, source, options, out)
     told = Description(
         format=1, task=model.task, networks=tuple(ir.networks(out)), options=options.to_dict()
     )
@@ -69,3 +72,19 @@ def write_ir(model: Model, source: Path, out: Path) -> dict[str, Any]:
         "notes": notes,
         **made,
     }
+
+
+def _check_inputs(model: Model, source: Path, options: Any, out: Path) -> None:
+    """What the task feeds fits what was exported, told here and not where it is first fed.
+
+    Raises:
+        ExportError: an input of the network is none of the task's.
+    """
+    task = kinds.load("task", model.task)
+    if ir.networks(out) == [ir.MODEL]:
+        wanted = [port.any_name for port in ir.read(out).inputs]
+        invented = task.invent(source, model, options, 1, 0)
+        try:
+            fit(task.encode(invented, source, model, options)[0], wanted)
+        except DataError as e:
+            raise ExportError(f"models.{model.name}.task: {model.task!r}: {e}") from e

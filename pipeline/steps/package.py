@@ -34,7 +34,7 @@ def package(params: Params, variant: Variant, layout: Layout) -> Artifact:
         size_bytes=dag.size_bytes,
         files=manifest.of_folder(folder),
         provenance=_provenance(params, variant, layout),
-        verdicts=tuple(gate.judge(gate.bounds(variant), accuracy)),
+        verdicts=tuple(gate.judge(gate.bounds(params, variant), variant.gate, accuracy)),
     )
     if artifact.unmet:
         reason = "; ".join(map(str, artifact.unmet))

@@ -5,6 +5,7 @@ changes this folder, on which validate depends.
 """
 
 from pathlib import Path
+from typing import Any
 
 from pipeline import kinds
 from pipeline.host import atomic
@@ -13,7 +14,9 @@ from pipeline.layout import Layout
 from pipeline.networks import samples
 from pipeline.spec import Model
 from pipeline.steps import _source
-from pipeline.steps._facts import FILE, Facts
+from pipeline.steps._facts import FILE, Facts, ValidatedOn
+
+INVENTED, SEED = 32, 0
 
 
 def reference(model: Model, layout: Layout) -> None:
@@ -35,16 +38,36 @@ def reference(model: Model, layout: Layout) -> None:
 def make(given: _source.Given, out: Path) -> None:
     """In a child: run the original model over the validation inputs."""
     model, source, _ = _source.opened(given)
-    task = kinds.load("task", model.task)
+    exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
+    options, _ = task.resolve(model, source)
     out.mkdir()
-    inputs = task.validation(model, source)
-    run = task.original(model, source)
-    outputs = [run(sample) for sample in track(inputs, len(inputs), f"reference {model.name}")]
+    items, validated_on = _items(task, model, source, options)
+    inputs = task.encode(items, source, model, options)
+    networks = exporter.original(source, model)
+    outputs = [
+        task.run(networks, sample, options)
+        for sample in track(inputs, len(inputs), f"reference {model.name}")
+    ]
     samples.save(inputs, out / samples.INPUTS)
     samples.save(outputs, out / samples.OUTPUTS)
     facts = Facts(
         task=model.task,
-        options=task.resolve(model, source)[0].to_dict(),
-        labels=task.labels(model).tolist(),
+        options=options.to_dict(),
+        items=tuple((_told(item.input), item.label) for item in items),
+        validated_on=validated_on,
     )
-    (out / FILE).write_text(facts.json())
+    (out / FILE).write_text(facts.json(), encoding="utf-8")
+
+
+def _items(task: Any, model: Model, source: Path, options: Any) -> tuple[list[Any], ValidatedOn]:
+    """What the model is judged on, and what that is."""
+    if model.validation is None:
+        return task.invent(source, model, options, INVENTED, SEED), "invented"
+    items = task.items(Path(model.validation))
+    labelled = any(item.label is not None for item in items)
+    return items, "labels" if labelled else "inputs"
+
+
+def _told(given: Any) -> Any:
+    """An item's input as JSON; of a file its name, for where it lies is of this machine."""
+    return given.name if isinstance(given, Path) else given

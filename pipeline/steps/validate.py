@@ -7,8 +7,6 @@ execution precision, which is what a consumer gets.
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline import kinds
 from pipeline.errors import DeviceError
 from pipeline.evidence import Accuracy, Execution
@@ -17,10 +15,11 @@ from pipeline.host.progress import track
 from pipeline.host.walls import Access
 from pipeline.ipfs.unixfs.importer import folder_cid
 from pipeline.layout import Layout
-from pipeline.networks import metrics, samples
+from pipeline.networks import ir, samples
 from pipeline.networks.session import Session, missing
-from pipeline.spec import Model, Params, Variant
+from pipeline.spec import Params, Variant
 from pipeline.steps._facts import FILE, Facts
+from pipeline.tasks import Item, Trial
 
 EXECUTIONS = ("f32", "default")
 
@@ -29,21 +28,21 @@ def validate(params: Params, variant: Variant, layout: Layout) -> Accuracy:
     """Write artifacts/accuracy/<variant>.json.
 
     Raises:
+        DataError: what the artifact gives cannot be measured.
         DeviceError: the validation device is not there.
     """
-    device, model = params.validation.device, params.model(variant.model).absolute()
+    device, model = params.validation.device, params.model(variant.model)
     folder, reference = layout.ir(variant.name).resolve(), layout.reference(model.name).resolve()
     with atomic.building(layout.work, f"accuracy/{variant.name}") as scratch:
         measured = sandbox.run(
             "pipeline.steps.validate:measure",
             folder,
             reference,
-            model.to_dict(),
             device,
             returns=dict[str, Any],
             scratch=scratch,
             log=layout.log(f"validate-{variant.name}"),
-            access=Access(reads=(folder, reference, Path(model.validation)), devices=True),
+            access=Access(reads=(folder, reference), devices=True),
             limits=model.limits,
         )
     accuracy = Accuracy.from_dict(
@@ -58,38 +57,38 @@ def validate(params: Params, variant: Variant, layout: Layout) -> Accuracy:
     return accuracy
 
 
-def measure(
-    folder: Path, reference: Path, fields: dict[str, object], device: str
-) -> dict[str, Any]:
+def measure(folder: Path, reference: Path, device: str) -> dict[str, Any]:
     """In a child: run the IR over the validation inputs at each execution precision."""
     if (why := missing(device)) is not None:
         raise DeviceError(f"validate.device: {why}")
-    model = Model.from_dict(fields)
-    task = kinds.load("task", model.task)
     facts = Facts.read(reference / FILE)
-    options, labels = task.Resolved.from_dict(facts.options), np.array(facts.labels)
+    task = kinds.load("task", facts.task)
+    options = task.Resolved.from_dict(facts.options)
     inputs = samples.load(reference / samples.INPUTS)
     expected = samples.load(reference / samples.OUTPUTS)
-    vectors = [task.embed(options, i, o) for i, o in zip(inputs, expected, strict=True)]
-    agreement = task.tokenizer_agreement(folder, model, options, inputs)
-    lengths = [task.size(sample) for sample in inputs]
-    executions = []
+    executions: list[dict[str, Any]] = []
+    devices: tuple[str, ...] = ()
     for requested in EXECUTIONS:
-        session = Session(folder, device, execution=requested)
-        outputs = [session.infer(i) for i in track(inputs, len(inputs), f"validate {requested}")]
-        own = [task.embed(options, i, o) for i, o in zip(inputs, outputs, strict=True)]
+        sessions = {
+            name: Session(folder, device, name=name, execution=requested)
+            for name in ir.networks(folder)
+        }
+        measured = [
+            task.run(sessions, sample, options)
+            for sample in track(inputs, len(inputs), f"validate {requested}")
+        ]
+        items = [Item(*item) for item in facts.items]
+        trial = Trial(items, inputs, expected, measured, folder, options)
+        first = next(iter(sessions.values()))
         execution = Execution(
             requested=requested,
-            precision=session.execution_precision,
-            fidelity=metrics.fidelity(expected, outputs, vectors, own, lengths),
-            task=metrics.task_score(
-                task.METRIC,
-                task.score,
-                task.predictions(vectors),
-                task.predictions(own),
-                labels,
-            ),
-            tokenizer_agreement=agreement,
+            precision=first.execution_precision,
+            figures=tuple(task.judge(trial)),
         )
         executions.append(execution.to_dict())
-    return {"executions": executions, "execution_devices": session.execution_devices}
+        devices = first.execution_devices
+    return {
+        "executions": executions,
+        "execution_devices": devices,
+        "validated_on": facts.validated_on,
+    }

@@ -1,50 +1,90 @@
 """What models are for: one file per task, named as in params.yaml with underscores for hyphens.
 
 Each has
-    FILES                                   patterns of the source files it needs beside the weights
-    TOOLCHAIN                               distributions whose versions decide its inputs
-    RUNS_WITH                               those that decide, beside these, what the original gives
-    JUDGED_WITH                             those that decide predictions, score and agreement
-    Options                                 a Record: `options:` of a model's entry
-    Resolved                                a Record: what holds when the repository was asked too;
-                                            what of it changes outputs
-    resolve(model, source)                  that, and notes: where entry and repository disagree
-    finish(network, model, source)          the exported ov.Model with the outputs that it is for
-    METRIC                                  the name of the task's own score
-    calibration(model, source)              inputs that full quantization may look at
-    validation(model, source)               inputs that fidelity and score are measured on
-    sized(model, source, length)            one input of that length, for benchmarks
-    size(inputs)                            how long an input is, in the same unit
-    original(model, source)                 the PyTorch model at fp32, as inputs -> outputs
-    embed(resolved, inputs, outputs)        the vector that cosine similarity is taken of
-    predictions(vectors)                    what those vectors say, one figure per label
-    labels(model)                           what predictions are held against
-    score(predictions, labels)              the task's own metric; higher is better
-    tokenizer_agreement(folder, model, options, inputs)
-                                            share of texts that the IR's tokenizer gets right
+    FILES                               patterns of the source files it needs beside the weights
+    TOOLCHAIN                           distributions whose versions decide its inputs
+    RUNS_WITH                           those that decide `complete`
+    JUDGED_WITH                         those that decide `run` and `judge`
+    METRICS                             its figures by name, each a `figure.Metric`
+    Options                             a Record: `options:` of a model's entry
+    Resolved                            a Record: what holds when the repository was asked too; what
+                                        of it changes outputs
+    Sizes                               a Record of integers with defaults: what of an input a
+                                        benchmark may vary (batch, length)
+    resolve(model, source)              Resolved, and notes: where entry and repository disagree
+    items(path)                         a data set: inputs with labels, or without any
+    invent(source, model, options, count, seed)
+                                        as many items of no meaning, for a model without data
+    encode(items, source, model, options)
+                                        what a network is fed of each, in their order
+    sized(source, model, options, sizes)
+                                        what a network is fed in a benchmark: exactly of that size
+    run(networks, inputs, options)      the outputs that are worth keeping; serves the original and
+                                        an IR on a device
+    judge(trial)                        a Figure of each of METRICS that can be measured
 
-A task that optimum does not know by its own name says in EXPORTED_AS as which one its models are
-exported. Inputs and outputs are dicts of tensor name to NumPy array, batch 1, one dict per sample.
+and, where they are needed,
+    EXPORTED_AS                         the task as which its models are exported, where optimum
+                                        knows it by no such name
+    finish(network, model, source)      the exported ov.Model with the outputs that it is for
+    complete(network, model, source)    the original Network with the same
+
+`source` is the model's repository, `folder` an artifact. Batch 1 but in benchmarks: one dict of
+tensor name to array for each sample.
 """
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.networks.tensors import Tensors
 
 INTERFACE = (
     "FILES",
     "TOOLCHAIN",
     "RUNS_WITH",
     "JUDGED_WITH",
+    "METRICS",
     "Options",
     "Resolved",
+    "Sizes",
     "resolve",
-    "finish",
-    "METRIC",
-    "calibration",
-    "validation",
+    "items",
+    "invent",
+    "encode",
     "sized",
-    "size",
-    "original",
-    "embed",
-    "predictions",
-    "labels",
-    "score",
-    "tokenizer_agreement",
+    "run",
+    "judge",
 )
+
+
+class Item(NamedTuple):
+    """One entry of a data set; it knows no model.
+
+    Args:
+        input: a text, several, the Path of a file, or a seed that noise is made of.
+        label: what is right of it; None where nobody said.
+    """
+
+    input: Any
+    label: Any = None
+
+
+class Trial(NamedTuple):
+    """What a task judges: an artifact's outputs against the original's.
+
+    Args:
+        items: what was given.
+        inputs: what networks were fed of it.
+        expected: what the original made of each.
+        measured: what the artifact made of each.
+        folder: the artifact.
+        options: the task's `Resolved`.
+    """
+
+    items: Sequence[Item]
+    inputs: Sequence[Tensors]
+    expected: Sequence[Tensors]
+    measured: Sequence[Tensors]
+    folder: Path
+    options: Any

@@ -1,22 +1,24 @@
-"""Texts for embedding models: data sets, tokens, and what a pair of vectors is worth.
+"""Texts: data sets of them, tokens, texts of no meaning, and whether a tokenizer IR cuts alike.
 
-Calibration: one text a line, an empty line being the empty text. Validation: a TSV with the header
-score, sentence1, sentence2. The metric is Spearman's rank correlation between the cosine of a
-pair's vectors and its label (Cer et al. 2017, SemEval-2017 task 1).
+A file of texts has one a line, an empty line being the empty text, and no labels.
 """
 
-import csv
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from pipeline.errors import DataError
+from pipeline.figure import Figure, Metric
 from pipeline.networks import ir
-from pipeline.networks.tensors import Run, Tensors, Vector
+from pipeline.networks.inputs import TOKENS
+from pipeline.networks.tensors import Tensors
+from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks._repository import Resolved, resolve
+from pipeline.tasks import Item, Trial
 
 FILES = (
     "tokenizer.json",
@@ -31,158 +33,56 @@ FILES = (
     "*.spm",
 )
 TOOLCHAIN = ("numpy", "tokenizers", "transformers")
-RUNS_WITH = ("safetensors", "torch")
 JUDGED_WITH = ("numpy", "openvino", "scipy")
-METRIC = "spearman"
-COLUMNS = ("score", "sentence1", "sentence2")
+# No precision excuses a tokenizer that cuts otherwise.
+TOKENIZER_AGREEMENT = Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 0.99), stays=True)
+_LENGTH = 64  # of a benchmark's texts
+_DRAWN = 4096  # tokens of which words are taken
+_SPECIAL_AT_END = 2  # at most, of a text that is cut
 
 
-def calibration(model: Model, source: Path) -> list[Tensors]:
-    """Each line of the calibration file, as tokens of shape (1, tokens)."""
-    return _tokenize(read_texts(Path(model.calibration)), model, source)
+class Sizes(Record):
+    """What of an input a benchmark may vary.
 
-
-def validation(model: Model, source: Path) -> list[Tensors]:
-    """Both sentences of every pair in turn, as tokens of shape (1, tokens)."""
-    return _tokenize(_sentences(model), model, source)
-
-
-def sized(model: Model, source: Path, length: int) -> Tensors:
-    """The validation texts run together and cut to exactly `length` tokens, shape (1, length).
-
-    Raises:
-        DataError: the validation texts are shorter than that.
+    Args:
+        batch: texts at once.
+        length: tokens of each; by default 64, or what the model takes if that is less.
     """
-    tokens = _tokenizer(model, source)(
-        " ".join(_sentences(model)), truncation=True, max_length=length, return_tensors="np"
-    )
-    if tokens["input_ids"].shape[1] != length:
-        raise DataError(
-            f"benchmark.length: {length}: the validation texts of {model.name!r} hold only "
-            f"{tokens['input_ids'].shape[1]} tokens"
-        )
-    return dict(tokens)
+
+    batch: int = Field(default=1, ge=1, le=100_000)
+    length: int | None = Field(default=None, ge=1, le=1_000_000)
 
 
-def size(inputs: Tensors) -> int:
-    """How long an input is, in tokens."""
-    return int(inputs["input_ids"].shape[1])
+class Cut(Protocol):
+    """Of a task's options, how texts are cut."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens after which a text is cut."""
+
+    @property
+    def prefix(self) -> str:
+        """What goes before every text."""
 
 
-def encoder(model: Model, source: Path) -> Run:
-    """The source's PyTorch model in eager mode at fp32.
-
-    Output: last_hidden_state of shape (1, tokens, hidden size).
-    """
-    import torch
-    from transformers import AutoModel
-
-    network = AutoModel.from_pretrained(
-        source,
-        dtype=torch.float32,
-        trust_remote_code="remote_code" in model.allow,
-        use_safetensors=None if "pickle" in model.allow else True,  # None: where there are any
-        local_files_only=True,
-    ).eval()
-
-    def run(inputs: Tensors) -> Tensors:
-        with torch.inference_mode():
-            outputs = network(**{name: torch.from_numpy(a) for name, a in inputs.items()})
-        return {"last_hidden_state": outputs.last_hidden_state.numpy()}
-
-    return run
-
-
-def labels(model: Model) -> Vector:
-    """The score of every pair."""
-    return np.array([float(row["score"]) for row in read_pairs(Path(model.validation))])
-
-
-def predictions(vectors: Sequence[Vector]) -> Vector:
-    """The cosine of each pair of vectors: first with second, third with fourth."""
-    unit = np.stack([vector / np.linalg.norm(vector) for vector in vectors])
-    cosines: Vector = np.einsum("ij,ij->i", unit[0::2], unit[1::2])
-    return cosines
-
-
-def score(predicted: Vector, truth: Vector) -> float:
-    """Spearman's rank correlation of pair similarities with their labels, in [-1, 1]."""
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(predicted, truth).statistic)
-
-
-def read_texts(path: Path) -> list[str]:
-    """The lines of a UTF-8 file.
+def read(path: Path) -> list[Item]:
+    """The lines of a UTF-8 file, without labels.
 
     Raises:
         DataError: it is not there, or is empty.
     """
-    texts = _lines(path)
+    texts = lines(path)
     if not texts:
-        raise DataError(f"{path}: want one text a line")
-    return texts
+        raise DataError(f"{path}: empty: want one text a line")
+    return [Item(text) for text in texts]
 
 
-def read_pairs(path: Path) -> list[dict[str, str]]:
-    """The rows of a TSV of sentence pairs.
+def lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 file, split at line feeds only: texts may hold other separators.
 
     Raises:
-        DataError: naming the first line that is none.
+        DataError: it is not there, or is not UTF-8.
     """
-    lines = _lines(path)
-    reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise DataError(f"{path}:1: header {reader.fieldnames}: want {list(COLUMNS)}")
-    rows = list(reader)
-    for number, row in enumerate(rows, start=2):
-        if set(row) != set(COLUMNS) or None in row.values() or not _is_number(row["score"]):
-            raise DataError(f"{path}:{number}: want a number and two sentences, tab-separated")
-    if len(rows) < 2:
-        raise DataError(f"{path}: want at least 2 pairs")
-    return rows
-
-
-def _sentences(model: Model) -> list[str]:
-    rows = read_pairs(Path(model.validation))
-    return [row[column] for row in rows for column in COLUMNS[1:]]
-
-
-def _tokenize(texts: Sequence[str], model: Model, source: Path) -> list[Tensors]:
-    options, _ = resolve(model, source)
-    tokenizer = _tokenizer(model, source)
-    cut = {"truncation": True, "max_length": options.max_length, "return_tensors": "np"}
-    return [dict(tokenizer(options.prefix + text, **cut)) for text in texts]
-
-
-def _tokenizer(model: Model, source: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(
-        source, trust_remote_code="remote_code" in model.allow, local_files_only=True
-    )
-
-
-def tokenizer_agreement(
-    folder: Path, model: Model, options: Resolved, inputs: Sequence[Tensors]
-) -> float:
-    """The share of validation texts that the folder's own tokenizer IR cuts as the original does.
-
-    Texts that were cut at max_length are left out: the tokenizer IR cuts nothing, its user does.
-    """
-    import openvino as ov
-
-    tokenizer = ov.Core().compile_model(ir.read(folder, ir.TOKENIZER), "CPU")
-    agreed = [
-        np.array_equal(tokenizer([options.prefix + text])["input_ids"], sample["input_ids"])
-        for text, sample in zip(_sentences(model), inputs, strict=True)
-        if size(sample) < options.max_length
-    ]
-    return float(np.mean(agreed))
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, split at line feeds only: texts may hold other separators."""
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as e:
@@ -190,9 +90,91 @@ def _lines(path: Path) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def flat(items: Sequence[Item]) -> list[str]:
+    """The texts of all items in their order: each has one, or several."""
+    return [text for item in items for text in _texts(item)]
+
+
+def invent(source: Path, model: Model, options: Cut, count: int, seed: int) -> list[Item]:
+    """Texts of words of the model's vocabulary, from one word to as long as the model takes.
+
+    They have no meaning, but the tokenizer cuts them as it cuts others.
+    """
+    drawn = random.Random(seed)  # noqa: S311 - nothing secret
+    words = _words(tokenizer_of(source, model), drawn)
+    lengths = np.geomspace(1, options.max_length, count).round().astype(int)
+    return [Item(" ".join(drawn.choices(words, k=length))) for length in lengths]
+
+
+def encode(items: Sequence[Item], source: Path, model: Model, options: Cut) -> list[Tensors]:
+    """The tokens of each text, of shape (1, tokens)."""
+    tokenizer = tokenizer_of(source, model)
+    cut = {"truncation": True, "max_length": options.max_length, "return_tensors": "np"}
+    return [dict(tokenizer(options.prefix + text, **cut)) for text in flat(items)]
+
+
+def sized(source: Path, model: Model, options: Cut, sizes: Sizes) -> Tensors:
+    """Tokens of no meaning, of shape (batch, length).
+
+    Raises:
+        DataError: the model takes fewer tokens.
+    """
+    length = sizes.length or min(_LENGTH, options.max_length)
+    if length > options.max_length:
+        raise DataError(
+            f"sizes.length: {length}: models.{model.name} takes at most {options.max_length} tokens"
+        )
+    tokenizer = tokenizer_of(source, model)
+    text = " ".join(_words(tokenizer, random.Random(0)))  # noqa: S311 - nothing secret
+    cut = {"truncation": True, "max_length": length, "return_tensors": "np"}
+    tokens = {name: np.asarray(array) for name, array in tokenizer(text, **cut).items()}
+    return {name: np.repeat(array, sizes.batch, axis=0) for name, array in tokens.items()}
+
+
+def count(inputs: Tensors) -> int:
+    """How long an input is, in tokens."""
+    return int(inputs[TOKENS].shape[1])
+
+
+def tokenizer_of(source: Path, model: Model) -> Any:
+    """The tokenizer of a repository, as transformers has it."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(
+        source, trust_remote_code="remote_code" in model.allow, local_files_only=True
+    )
+
+
+def tokenizer_agreement(trial: Trial) -> Iterator[Figure]:
+    """The share of texts that the artifact's own tokenizer IR cuts as the original does.
+
+    The tokenizer IR cuts no long text off, its user does: of such a text the tokens before the end
+    are compared.
+
+    Raises:
+        DataError: it gives no tokens.
+    """
+    import openvino as ov
+
+    tokenize = ov.Core().compile_model(ir.read(trial.folder, ir.TOKENIZER), "CPU")
+    options: Cut = trial.options
+    agreed = []
+    for text, sample in zip(flat(trial.items), trial.inputs, strict=True):
+        wanted, found = sample[TOKENS][0], tokenize([options.prefix + text])[TOKENS][0]
+        if len(wanted) >= options.max_length:
+            wanted = wanted[: max(1, options.max_length - _SPECIAL_AT_END)]
+            found = found[: len(wanted)]
+        agreed.append(np.array_equal(wanted, found))
+    yield Figure(metric="tokenizer_agreement", value=float(np.mean(agreed)), samples=len(agreed))
+
+
+def _texts(item: Item) -> Sequence[str]:
+    return [item.input] if isinstance(item.input, str) else item.input
+
+
+def _words(tokenizer: Any, drawn: random.Random) -> list[str]:
+    """Words that are one token each, in an order that the seed decides."""
+    ids = sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
+    chosen = drawn.sample(ids, k=min(_DRAWN, len(ids)))
+    decoded = [tokenizer.decode([token]).strip() for token in chosen]
+    return [word for word in decoded if word.isalpha()] or decoded

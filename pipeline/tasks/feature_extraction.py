@@ -4,34 +4,36 @@ OpenVINO Model Server, openvino.genai and optimum-intel do so. Judged by the poo
 graded similarity of sentence pairs.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import ExportError
-from pipeline.networks.tensors import Run, Tensors, Vector
+from pipeline.figure import Figure
+from pipeline.networks import ir
+from pipeline.networks.inputs import mask
+from pipeline.networks.tensors import Networks, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import _pooling, _repository, _texts
+from pipeline.tasks import Trial, _embeddings, _pooling, _repository
+from pipeline.tasks._embeddings import METRICS as METRICS
+from pipeline.tasks._embeddings import items as items
 from pipeline.tasks._repository import Options as Options
 from pipeline.tasks._repository import Resolved as Resolved
 from pipeline.tasks._repository import resolve as resolve
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
-from pipeline.tasks._texts import METRIC as METRIC
-from pipeline.tasks._texts import RUNS_WITH as RUNS_WITH
 from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
-from pipeline.tasks._texts import calibration as calibration
-from pipeline.tasks._texts import labels as labels
-from pipeline.tasks._texts import predictions as predictions
-from pipeline.tasks._texts import score as score
-from pipeline.tasks._texts import size as size
+from pipeline.tasks._texts import Sizes as Sizes
+from pipeline.tasks._texts import encode as encode
+from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._texts import sized as sized
-from pipeline.tasks._texts import tokenizer_agreement as tokenizer_agreement
-from pipeline.tasks._texts import validation as validation
 
 if TYPE_CHECKING:
     import openvino as ov
+
+RUNS_WITH = ()
 
 
 def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
@@ -49,13 +51,23 @@ def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
     return network
 
 
-def original(model: Model, source: Path) -> Run:
-    """The source's PyTorch model; output: last_hidden_state of shape (1, tokens, hidden size)."""
-    return _texts.encoder(model, source)
+def run(networks: Networks, inputs: Tensors, options: Resolved) -> Tensors:
+    """last_hidden_state, of shape (1, tokens, hidden size)."""
+    outputs = networks[ir.MODEL](inputs)
+    return {"last_hidden_state": outputs["last_hidden_state"]}
 
 
-def embed(options: Resolved, inputs: Tensors, outputs: Tensors) -> Vector:
+def judge(trial: Trial) -> Iterable[Figure]:
+    """The figures of the vectors that pooling makes."""
+    vectors = (
+        [_vector(i, o, trial.options) for i, o in zip(trial.inputs, outputs, strict=True)]
+        for outputs in (trial.expected, trial.measured)
+    )
+    return _embeddings.judge(trial, *vectors)
+
+
+def _vector(inputs: Tensors, outputs: Tensors, options: Resolved) -> Vector:
     """The sample's vector, shape (hidden size,)."""
     tokens: Vector = outputs["last_hidden_state"][0].astype(np.float64)
-    pooled = _pooling.pool(tokens, inputs["attention_mask"][0], options.pooling)
+    pooled = _pooling.pool(tokens, mask(inputs)[0], options.pooling)
     return _pooling.head(pooled, options, ())

@@ -3,34 +3,35 @@
 Judged on graded similarity of sentence pairs.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.networks.tensors import Run, Tensors, Vector
+from pipeline.figure import Figure
+from pipeline.networks import ir
+from pipeline.networks.inputs import mask
+from pipeline.networks.tensors import Network, Networks, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import _pooling, _repository, _texts
+from pipeline.tasks import Trial, _embeddings, _pooling, _repository
+from pipeline.tasks._embeddings import METRICS as METRICS
+from pipeline.tasks._embeddings import items as items
 from pipeline.tasks._repository import Options as Options
 from pipeline.tasks._repository import Resolved as Resolved
 from pipeline.tasks._repository import resolve as resolve
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
-from pipeline.tasks._texts import METRIC as METRIC
 from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
-from pipeline.tasks._texts import calibration as calibration
-from pipeline.tasks._texts import labels as labels
-from pipeline.tasks._texts import predictions as predictions
-from pipeline.tasks._texts import score as score
-from pipeline.tasks._texts import size as size
+from pipeline.tasks._texts import Sizes as Sizes
+from pipeline.tasks._texts import encode as encode
+from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._texts import sized as sized
-from pipeline.tasks._texts import tokenizer_agreement as tokenizer_agreement
-from pipeline.tasks._texts import validation as validation
 
 if TYPE_CHECKING:
     import openvino as ov
 
-RUNS_WITH = (*_texts.RUNS_WITH, "scipy")  # GELU of a Dense module
+RUNS_WITH = ("safetensors", "scipy", "torch")  # a Dense module
 
 
 def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
@@ -44,24 +45,41 @@ def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
     return _pooling.bake(network, resolve(model, source)[0], _layers(model, source))
 
 
-def original(model: Model, source: Path) -> Run:
-    """The source's PyTorch model and the modules behind it; output as of the baked network."""
-    encode, layers = _texts.encoder(model, source), _layers(model, source)
-    options, _ = resolve(model, source)
-
-    def run(inputs: Tensors) -> Tensors:
-        tokens: Vector = encode(inputs)["last_hidden_state"][0].astype(np.float64)
-        pooled = _pooling.pool(tokens, inputs["attention_mask"][0], options.pooling)
-        vector = _pooling.head(pooled, options, layers)
-        return {"sentence_embedding": vector[None].astype(np.float32)}
-
-    return run
+def complete(network: Network, model: Model, source: Path) -> Network:
+    """The original with the modules behind it; output as of the baked network."""
+    return _Complete(network, resolve(model, source)[0], _layers(model, source))
 
 
-def embed(options: Resolved, inputs: Tensors, outputs: Tensors) -> Vector:
-    """The sample's vector, shape (size,)."""
-    vector: Vector = outputs["sentence_embedding"][0].astype(np.float64)
-    return vector
+class _Complete:
+    def __init__(
+        self, network: Network, options: Resolved, layers: Sequence[_pooling.Layer]
+    ) -> None:
+        self._network, self._options, self._layers = network, options, layers
+        self.reset = network.reset
+
+    def __call__(self, inputs: Tensors) -> Tensors:
+        batch = self._network(inputs)["last_hidden_state"].astype(np.float64)
+        vectors = [
+            _pooling.head(
+                _pooling.pool(tokens, real, self._options.pooling), self._options, self._layers
+            )
+            for tokens, real in zip(batch, mask(inputs), strict=True)
+        ]
+        return {"sentence_embedding": np.stack(vectors).astype(np.float32)}
+
+
+def run(networks: Networks, inputs: Tensors, options: Resolved) -> Tensors:
+    """sentence_embedding, of shape (1, size)."""
+    return {"sentence_embedding": networks[ir.MODEL](inputs)["sentence_embedding"]}
+
+
+def judge(trial: Trial) -> Iterable[Figure]:
+    """The figures of the vectors."""
+    return _embeddings.judge(trial, _vectors(trial.expected), _vectors(trial.measured))
+
+
+def _vectors(outputs: Sequence[Tensors]) -> list[Vector]:
+    return [output["sentence_embedding"][0].astype(np.float64) for output in outputs]
 
 
 def _layers(model: Model, source: Path) -> list[_pooling.Layer]:

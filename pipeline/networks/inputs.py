@@ -1,0 +1,52 @@
+"""Where inputs meet a network: what it wants is made of what there is, the rest is left out.
+
+A tokenizer gives what its class lists and a graph takes what its author wrote; they may differ. A
+BERT with the tokenizer of XLM-RoBERTa gets no token types, a DistilBERT with BERT's too many.
+"""
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from pipeline.errors import DataError
+from pipeline.networks.tensors import Array, Tensors
+
+TOKENS = "input_ids"
+
+
+def fit(inputs: Tensors, wanted: Collection[str]) -> dict[str, Array]:
+    """The inputs that a network wants, each as it is given or else as transformers would make it.
+
+    Args:
+        inputs: what there is.
+        wanted: the names of the network's inputs.
+
+    Raises:
+        DataError: an input is neither there nor one that can be made.
+    """
+    return {name: inputs[name] if name in inputs else _made(name, inputs) for name in wanted}
+
+
+def _made(name: str, inputs: Tensors) -> Array:
+    if name not in _MADE or TOKENS not in inputs:
+        raise DataError(f"the network wants an input {name!r}: have {sorted(inputs)}")
+    return _MADE[name](inputs)
+
+
+def mask(inputs: Tensors) -> Array:
+    """Which tokens are real: 1, others 0; all are where nothing says otherwise."""
+    return np.asarray(inputs.get("attention_mask", np.ones_like(inputs[TOKENS])))
+
+
+def _positions(inputs: Tensors) -> Array:
+    """The place of each token among the real ones, else 1, as transformers' decoders have it."""
+    real = mask(inputs)
+    counted = np.cumsum(real, axis=-1, dtype=np.int64) - 1
+    return np.where(real == 0, 1, counted)
+
+
+_MADE: dict[str, Callable[[Tensors], Array]] = {
+    "attention_mask": mask,
+    "position_ids": _positions,
+    "token_type_ids": lambda inputs: np.zeros_like(inputs[TOKENS]),
+}

@@ -1,0 +1,79 @@
+"""Embedding models: what their tasks share. A vector for each text, judged by its direction.
+
+Validation data with labels is a TSV with the header score, sentence1, sentence2; the metric is
+Spearman's rank correlation between the cosine of a pair's vectors and its score (Cer et al. 2017,
+SemEval-2017 task 1). A file with another ending holds texts without labels, one a line.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import DataError
+from pipeline.figure import Figure, Metric
+from pipeline.networks import metrics
+from pipeline.networks.tensors import Vector
+from pipeline.tasks import Item, Trial, _texts
+
+METRICS = {
+    "cosine_mean": Metric("higher", gate={32: 0.999, 16: 0.999, 8: 0.98, 4: 0.9}),
+    "cosine_min": Metric("higher"),
+    "max_abs_error": metrics.MAX_ABS_ERROR,
+    "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT,
+    "spearman": Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05}),
+}
+COLUMNS = ("score", "sentence1", "sentence2")
+LABELLED = ".tsv"
+
+
+def items(path: Path) -> list[Item]:
+    """Pairs of sentences with their score, or texts without.
+
+    Raises:
+        DataError: naming the first line that is none.
+    """
+    if path.suffix != LABELLED:
+        return _texts.read(path)
+    reader = csv.DictReader(_texts.lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise DataError(f"{path}:1: header {reader.fieldnames}: want {list(COLUMNS)}")
+    rows = list(reader)
+    for number, row in enumerate(rows, start=2):
+        if set(row) != set(COLUMNS) or None in row.values() or not _is_number(row["score"]):
+            raise DataError(f"{path}:{number}: want a number and two sentences, tab-separated")
+    if len(rows) < 2:
+        raise DataError(f"{path}: {len(rows)} pairs: want at least 2")
+    return [Item((row["sentence1"], row["sentence2"]), float(row["score"])) for row in rows]
+
+
+def judge(trial: Trial, expected: Sequence[Vector], measured: Sequence[Vector]) -> Iterator[Figure]:
+    """All figures of the vectors of each input."""
+    lengths = [_texts.count(inputs) for inputs in trial.inputs]
+    yield metrics.max_abs_error(trial.expected, trial.measured)
+    yield from metrics.cosines(expected, measured, lengths, "tokens")
+    yield from _texts.tokenizer_agreement(trial)
+    labels = np.array([item.label for item in trial.items if item.label is not None])
+    if labels.size:
+        yield metrics.scored("spearman", _spearman, _pairs(expected), _pairs(measured), labels)
+
+
+def _pairs(vectors: Sequence[Vector]) -> Vector:
+    """The cosine of each pair of vectors: first with second, third with fourth."""
+    pairs = zip(vectors[0::2], vectors[1::2], strict=True)
+    return np.array([metrics.cosine(a, b) for a, b in pairs])
+
+
+def _spearman(predicted: Vector, truth: Vector) -> float:
+    """Spearman's rank correlation of pair similarities with their labels, in [-1, 1]."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(predicted, truth).statistic)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
