@@ -91,7 +91,7 @@ def by_original(model: Model, source: Path) -> npt.NDArray[np.float32]:
     """What the task's own reference makes of each text alone."""
     from transformers import AutoTokenizer
 
-    run = kinds.load("task", model.task).original(model, source)
+    run = exporter.original(source, model)["openvino_model"]
     tokenizer = AutoTokenizer.from_pretrained(source)
     cut = {"truncation": True, "max_length": 48, "return_tensors": "np"}
     return np.concatenate([run(dict(tokenizer(t, **cut)))["sentence_embedding"] for t in TEXTS])
@@ -236,9 +236,10 @@ def test_prompts_are_what_the_folder_says_and_the_default_one_goes_before_every_
     (source / "config_sentence_transformers.json").write_text(json.dumps(prompts))
     texts = tmp_path / "texts"
     texts.write_text("one\n\nquery: one\n")
-    model = Model.from_dict(model_of("feature-extraction").to_dict() | {"calibration": str(texts)})
+    task, model = kinds.load("task", "feature-extraction"), model_of("feature-extraction")
+    options, _ = task.resolve(model, source)
 
-    first, empty, twice = kinds.load("task", "feature-extraction").calibration(model, source)
+    first, empty, twice = task.encode(task.items(texts), source, model, options)
 
     assert resolved(source)[0].prompts == {"query": "query: ", "document": ""}
     assert len(first["input_ids"][0]) == len(empty["input_ids"][0]) + 1

@@ -70,21 +70,26 @@ IR = "export calibration reference quantize validate benchmark"
 
 # Modules, and the stages or cells that an edit of one of them can affect.
 MODULES = {
-    "pipeline errors record refusal spec host host.atomic steps": EVERYTHING,
-    "kinds steps._cell": ALL_BUT_OVER_ALL,
+    "pipeline errors record refusal spec kinds host host.atomic steps": EVERYTHING,
+    "steps._cell": ALL_BUT_OVER_ALL,
     "host.child host.sandbox": "fetch export calibration reference quantize validate benchmark",
     "manifest": "fetch export calibration reference quantize benchmark package catalog release",
     "evidence": "validate benchmark package catalog release",
     "artifact gate": "package catalog release",
     "provenance": "export quantize package catalog release",
-    "toolchain host.isa networks.canonical networks.stamps networks.writer": "export quantize",
+    "toolchain host.isa": "export quantize",
+    "networks.canonical networks.stamps networks.writer": "export quantize reference benchmark",
     "ipfs ipfs.cid ipfs.dagpb ipfs.unixfs ipfs.unixfs.build ipfs.unixfs.files ipfs.unixfs.hamt "
     "ipfs.unixfs.hashing ipfs.unixfs.importer ipfs.unixfs.profile": CONTENT,
     "networks networks.ir networks.tensors": IR,
     "networks.samples": "calibration reference quantize validate benchmark",
     "networks.session": "validate benchmark",
-    "networks.metrics steps.validate": "validate",
-    "networks.description exporters exporters.transformers steps.export": "export",
+    "networks.inputs": TASK,
+    "figure": f"{TASK} package catalog release",
+    "networks.metrics": TASK,
+    "steps.validate": "validate",
+    "exporters exporters.transformers": "export reference benchmark",
+    "networks.description steps.export": "export",
     "networks.weights precisions steps.quantize": "quantize",
     "precisions.fp32": "quantize@ours-fp32",
     "precisions.int8": "quantize@ours-int8",
@@ -99,10 +104,9 @@ MODULES = {
     "steps._facts": "reference validate",
     "steps.benchmark steps._contenders": "benchmark",
     "steps.package": "package",
-    "steps.catalog report report.table": "catalog release",
-    "report.figures": "catalog",
+    "steps.catalog report report.table report.figures": "catalog release",
     "steps.release": "release",
-    "tasks tasks._pooling tasks._repository tasks._texts": TASK,
+    "tasks tasks._embeddings tasks._pooling tasks._repository tasks._texts": TASK,
     "tasks.feature_extraction": "export@ours calibration@ours reference@ours quantize@ours-int8 "
     "validate@ours-fp32 validate@ours-int8 benchmark@ours-fp32-CPU benchmark@ours-int8-CPU",
     "tasks.sentence_similarity": "export@theirs calibration@theirs reference@theirs "
@@ -124,7 +128,7 @@ STAGES = {stage: stage for stage in EVERYTHING.split()} | {
 DISTRIBUTIONS = {
     "openvino": "export quantize validate benchmark",
     "openvino-tokenizers": "export validate benchmark",
-    "optimum": "export",
+    "optimum": "export reference benchmark",
     "optimum-intel": "export",
     "nncf": "quantize@ours-int8",
     "torch": "export reference benchmark",
@@ -188,7 +192,10 @@ KEYS: dict[str, tuple[Change, str]] = {
         put("other-calibration.txt", "models", "ours", "calibration"),
         "calibration@ours quantize@ours-int8",
     ),
-    "models.ours.validation": (put("other-validation.tsv", "models", "ours", "validation"), OURS),
+    "models.ours.validation": (
+        put("other-validation.tsv", "models", "ours", "validation"), "reference@ours"),
+    "models.ours.validation, none": (
+        put("none", "models", "ours", "validation"), "reference@ours"),
     "models.ours.limits": (put(60, "models", "ours", "limits", "deadline_s"), ""),
     "models.ours.sha256": (put("0" * 64, "models", "ours", "sha256"), "fetch@ours"),
     "precisions.int8": (put(99, "precisions", "int8", "subset_size"), "quantize@ours-int8"),
@@ -217,16 +224,17 @@ KEYS: dict[str, tuple[Change, str]] = {
     "validate.device": (put("AUTO", "validate", "device"), "validate"),
     "benchmark.seconds": (put(1, "benchmark", "seconds"), "benchmark"),
     "benchmark.rounds": (put(2, "benchmark", "rounds"), "benchmark"),
-    "benchmark.length": (put(16, "benchmark", "length"), "benchmark"),
+    "benchmark.sizes": (put([{"length": 16}], "benchmark", "sizes"), "benchmark"),
+    "benchmark.sizes, to the default": (put([{"batch": 1}], "benchmark", "sizes"), ""),
+    "models.ours.sizes": (
+        put([{"batch": 8}], "models", "ours", "sizes"),
+        "benchmark@ours-fp32-CPU benchmark@ours-int8-CPU",
+    ),
     "pins": (put({"target": "car"}, "pins", "local"), ""),
     "the file of calibration": (write("calibration.txt"), "calibration@ours quantize@ours-int8"),
     "the file of other calibration": (write("other-calibration.txt"), "calibration@theirs"),
-    "the file of validation": (write("validation.tsv"), OURS),
-    "the file of other validation": (
-        write("other-validation.tsv"),
-        "reference@theirs validate@theirs-fp16 validate@theirs-bf16 benchmark@theirs-fp16-CPU "
-        "benchmark@theirs-bf16-CPU",
-    ),
+    "the file of validation": (write("validation.tsv"), "reference@ours"),
+    "the file of other validation": (write("other-validation.tsv"), "reference@theirs"),
     "a file of the source that is wanted": (write("model/config.json"), "fetch@theirs"),
     "a file of the source that is not": (write("model/README.md"), ""),
 }  # fmt: skip
@@ -455,8 +463,9 @@ RESOLVED = {
     "stages.fetch": {"format", "task", "precision"},  # `wanted`, `weights`; precision: as below
     **{
         f"stages.{stage}": {"precision"}  # _cell asks for NEEDS_CALIBRATION, for quantize alone
-        for stage in ("export", "calibration", "reference", "validate", "benchmark", "package")
+        for stage in ("export", "calibration", "reference", "validate", "benchmark")
     },
+    "stages.package": {"task", "precision"},  # whose default gate is in the entry
 }
 
 
@@ -502,7 +511,7 @@ def test_a_source_or_data_that_is_not_there_stops_nobody_else(
     (project / "model").rmdir()
     after = plan(project, code)
 
-    assert after["validate@theirs-fp16"].data == {"validation": None}
+    assert after["reference@theirs"].data == {"validation": None}
     assert "no such folder" in str(after["fetch@theirs"].parameters["delivers"])
     assert {a.split("@")[1].split("-")[0] for a in changed(before, after)} == {"theirs"}
 

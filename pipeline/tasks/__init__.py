@@ -23,11 +23,11 @@ Each has
                                         an IR on a device
     judge(trial)                        a Figure of each of METRICS that can be measured
 
-and, where they are needed,
-    EXPORTED_AS                         the task as which its models are exported, where optimum
+and may have
+      EXPORTED_AS                       the task as which its models are exported, where optimum
                                         knows it by no such name
-    finish(network, model, source)      the exported ov.Model with the outputs that it is for
-    complete(network, model, source)    the original Network with the same
+      finish(network, model, source)    the exported ov.Model with the outputs that it is for
+      complete(network, model, source)  the original Network with the same
 
 `source` is the model's repository, `folder` an artifact. Batch 1 but in benchmarks: one dict of
 tensor name to array for each sample.

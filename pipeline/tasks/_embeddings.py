@@ -54,15 +54,20 @@ def judge(trial: Trial, expected: Sequence[Vector], measured: Sequence[Vector]) 
     yield metrics.max_abs_error(trial.expected, trial.measured)
     yield from metrics.cosines(expected, measured, lengths, "tokens")
     yield from _texts.tokenizer_agreement(trial)
-    labels = np.array([item.label for item in trial.items if item.label is not None])
+    labels = scores(trial)
     if labels.size:
-        yield metrics.scored("spearman", _spearman, _pairs(expected), _pairs(measured), labels)
+        yield metrics.scored("spearman", _spearman, pairs(expected), pairs(measured), labels)
 
 
-def _pairs(vectors: Sequence[Vector]) -> Vector:
+def scores(trial: Trial) -> Vector:
+    """The score of each pair; none where the texts have no labels."""
+    return np.array([item.label for item in trial.items if item.label is not None])
+
+
+def pairs(vectors: Sequence[Vector]) -> Vector:
     """The cosine of each pair of vectors: first with second, third with fourth."""
-    pairs = zip(vectors[0::2], vectors[1::2], strict=True)
-    return np.array([metrics.cosine(a, b) for a, b in pairs])
+    both = zip(vectors[0::2], vectors[1::2], strict=True)
+    return np.array([metrics.cosine(a, b) for a, b in both])
 
 
 def _spearman(predicted: Vector, truth: Vector) -> float:

@@ -33,7 +33,7 @@ from pipeline.tasks._texts import sized as sized
 if TYPE_CHECKING:
     import openvino as ov
 
-RUNS_WITH = ()
+RUNS_WITH = ("safetensors", "torch")  # a Dense module, in what it shares
 
 
 def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
@@ -59,15 +59,19 @@ def run(networks: Networks, inputs: Tensors, options: Resolved) -> Tensors:
 
 def judge(trial: Trial) -> Iterable[Figure]:
     """The figures of the vectors that pooling makes."""
-    vectors = (
+    return _embeddings.judge(trial, *vectors(trial))
+
+
+def vectors(trial: Trial) -> tuple[list[Vector], list[Vector]]:
+    """The vectors of the original and of the artifact, each of shape (hidden size,)."""
+    of = [
         [_vector(i, o, trial.options) for i, o in zip(trial.inputs, outputs, strict=True)]
         for outputs in (trial.expected, trial.measured)
-    )
-    return _embeddings.judge(trial, *vectors)
+    ]
+    return of[0], of[1]
 
 
 def _vector(inputs: Tensors, outputs: Tensors, options: Resolved) -> Vector:
-    """The sample's vector, shape (hidden size,)."""
     tokens: Vector = outputs["last_hidden_state"][0].astype(np.float64)
     pooled = _pooling.pool(tokens, mask(inputs)[0], options.pooling)
     return _pooling.head(pooled, options, ())

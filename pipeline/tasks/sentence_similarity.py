@@ -75,11 +75,16 @@ def run(networks: Networks, inputs: Tensors, options: Resolved) -> Tensors:
 
 def judge(trial: Trial) -> Iterable[Figure]:
     """The figures of the vectors."""
-    return _embeddings.judge(trial, _vectors(trial.expected), _vectors(trial.measured))
+    return _embeddings.judge(trial, *vectors(trial))
 
 
-def _vectors(outputs: Sequence[Tensors]) -> list[Vector]:
-    return [output["sentence_embedding"][0].astype(np.float64) for output in outputs]
+def vectors(trial: Trial) -> tuple[list[Vector], list[Vector]]:
+    """The vectors of the original and of the artifact, each of shape (size,)."""
+    of = [
+        [output["sentence_embedding"][0].astype(np.float64) for output in outputs]
+        for outputs in (trial.expected, trial.measured)
+    ]
+    return of[0], of[1]
 
 
 def _layers(model: Model, source: Path) -> list[_pooling.Layer]:
