@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import gate, imports, kinds, spec
+from pipeline import bounds, imports, kinds, spec
 from pipeline.errors import SpecError
 from pipeline.spec import Model, Params, Target, Variant
 
@@ -69,7 +69,7 @@ def _variant_problems(params: Params, variant: Variant) -> list[str]:
     if lines:
         return lines
     lines.append(_misnamed(variant))
-    lines.append(_said(gate.bounds, params, variant, where=""))
+    lines.append(_said(bounds.of, params, variant, where=""))
     lines.append(_said(_check_options, params, variant, where=""))
     return lines
 

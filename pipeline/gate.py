@@ -1,24 +1,21 @@
 """Gates: bounds on measured figures, and judging by them.
 
-A figure is measured once per execution precision; a bound must hold at each of them. A bound is on
-a metric of the variant's task, on its drop (`spearman_drop`), or on the upper end of the drop's
-interval (`spearman_drop_high`). Where a variant says nothing, the task bounds its metrics by the
-bits of the precision.
+A figure is measured once per execution precision; a bound must hold at each of them. It is on a
+metric of the variant's task, on its drop (`spearman_drop`), or on the upper end of the drop's
+interval (`spearman_drop_high`).
 """
 
 import operator
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from pipeline import kinds
 from pipeline.errors import GateError, SpecError
 from pipeline.evidence import Accuracy, Execution
 from pipeline.figure import Metric
 from pipeline.record import Record
-from pipeline.spec import Params, Variant
 
 _COMPARE = {">=": operator.ge, "<=": operator.le}
-_WAY = {"higher": ">=", "lower": "<="}
+WAYS = {"higher": ">=", "lower": "<="}
 _DROPS = ("_drop", "_drop_high")
 _BOUND = re.compile(r"(>=|<=)\s*([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 
@@ -51,53 +48,13 @@ class Bound(Record):
 
 def comparisons(metrics: Mapping[str, Metric]) -> dict[str, str]:
     """What a gate may bound of a task, and the comparison that makes sense for it."""
-    ways = {name: _WAY[metric.better] for name, metric in metrics.items()}
-    drops = {
-        f"{n}{end}": "<=" for n, metric in metrics.items() if metric.labelled for end in _DROPS
-    }
-    return ways | drops
+    ways = {name: WAYS[metric.better] for name, metric in metrics.items()}
+    return ways | dict.fromkeys(drops(metrics), "<=")
 
 
-def bounds(params: Params, variant: Variant) -> dict[str, Bound]:
-    """The bounds that a variant must meet, by metric: its own, or else the default ones.
-
-    Of the default ones those stay beside the variant's own that no precision excuses.
-
-    Raises:
-        SpecError: no such metric, or the text is no bound on it.
-    """
-    model = params.model(variant.model)
-    metrics: Mapping[str, Metric] = kinds.load("task", model.task).METRICS
-    where = f"variants.{variant.name}.gate"
-    own = {name: Bound.parse(name, text, metrics, where) for name, text in variant.gate.items()}
-    if model.validation is None and (unmeasured := sorted(own.keys() & _of_labels(metrics))):
-        raise SpecError(
-            f"{where}.{unmeasured[0]}: models.{model.name}.validation: none: want labelled data"
-        )
-    bits = kinds.load("precision", variant.precision).BITS
-    default = {bound.metric: bound for bound in _default(metrics, bits)}
-    stay = {n: bound for n, bound in default.items() if n in metrics and metrics[n].stays}
-    return (stay | own) if own else default
-
-
-def _of_labels(metrics: Mapping[str, Metric]) -> set[str]:
-    """What can be measured with labels only."""
-    labelled = {name for name, metric in metrics.items() if metric.labelled}
-    return labelled | _drops(metrics)
-
-
-def _drops(metrics: Mapping[str, Metric]) -> set[str]:
+def drops(metrics: Mapping[str, Metric]) -> set[str]:
     """The names of drops."""
     return {f"{n}{end}" for n, metric in metrics.items() if metric.labelled for end in _DROPS}
-
-
-def _default(metrics: Mapping[str, Metric], bits: int) -> Iterator[Bound]:
-    """The bounds of a task at so many bits."""
-    for name, metric in metrics.items():
-        if bits in metric.gate:
-            yield Bound(metric=name, comparison=_WAY[metric.better], figure=metric.gate[bits])
-        if bits in metric.drop_gate:
-            yield Bound(metric=f"{name}_drop", comparison="<=", figure=metric.drop_gate[bits])
 
 
 class Verdict(Record):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from conftest import ROOT, repro
 
-from pipeline import check, gate
+from pipeline import bounds, check
 from pipeline.errors import DataError, EvidenceError, GateError
 from pipeline.evidence import Accuracy, Execution
 from pipeline.figure import Figure, Interval, Metric
@@ -80,14 +80,14 @@ def test_without_labels_a_default_bound_on_them_is_left_out_and_ones_own_is_refu
 ) -> None:
     executions = tuple(execution(name, 0.99, labels=False) for name in ("f32", "default"))
     unlabelled = accuracy.model_copy(update={"validated_on": "inputs", "executions": executions})
-    bounds = {m: Bound.parse(m, t, METRICS, "gate")
+    given = {m: Bound.parse(m, t, METRICS, "gate")
               for m, t in (("cosine_mean", ">= 0.9"), ("spearman_drop", "<= 0.1"))}  # fmt: skip
 
-    judged = judge(bounds, (), unlabelled)
+    judged = judge(given, (), unlabelled)
 
     assert [verdict.bound.metric for verdict in judged] == ["cosine_mean", "cosine_mean"]
     with pytest.raises(GateError, match="spearman_drop: bounded and not measured"):
-        judge(bounds, {"spearman_drop"}, unlabelled)
+        judge(given, {"spearman_drop"}, unlabelled)
 
 
 def variant(**gate: str) -> tuple[Params, Variant]:
@@ -97,9 +97,9 @@ def variant(**gate: str) -> tuple[Params, Variant]:
 
 
 def test_a_variant_that_says_nothing_meets_the_tasks_own_bounds_at_its_bits() -> None:
-    bounds = {name: str(bound) for name, bound in gate.bounds(*variant()).items()}
+    must = {name: str(bound) for name, bound in bounds.of(*variant()).items()}
 
-    assert bounds == {
+    assert must == {
         "cosine_mean": "cosine_mean >= 0.98",
         "tokenizer_agreement": "tokenizer_agreement >= 0.99",
         "spearman_drop": "spearman_drop <= 0.02",
@@ -107,10 +107,10 @@ def test_a_variant_that_says_nothing_meets_the_tasks_own_bounds_at_its_bits() ->
 
 
 def test_a_gate_of_ones_own_takes_the_place_of_the_default_but_for_the_tokenizer() -> None:
-    bounds = gate.bounds(*variant(cosine_min=">= 0.5"))
-    loosened = gate.bounds(*variant(tokenizer_agreement=">= 0.1"))
+    own = bounds.of(*variant(cosine_min=">= 0.5"))
+    loosened = bounds.of(*variant(tokenizer_agreement=">= 0.1"))
 
-    assert sorted(bounds) == ["cosine_min", "tokenizer_agreement"]
+    assert sorted(own) == ["cosine_min", "tokenizer_agreement"]
     assert {name: bound.figure for name, bound in loosened.items()} == {"tokenizer_agreement": 0.1}
 
 

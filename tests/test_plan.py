@@ -70,8 +70,8 @@ IR = "export calibration reference quantize validate benchmark"
 
 # Modules, and the stages or cells that an edit of one of them can affect.
 MODULES = {
-    "pipeline errors record refusal spec kinds host host.atomic steps": EVERYTHING,
-    "steps._cell": ALL_BUT_OVER_ALL,
+    "pipeline errors record refusal spec host host.atomic steps": EVERYTHING,
+    "kinds steps._cell": ALL_BUT_OVER_ALL,
     "host.child host.sandbox": "fetch export calibration reference quantize validate benchmark",
     "manifest": "fetch export calibration reference quantize benchmark package catalog release",
     "evidence": "validate benchmark package catalog release",
@@ -103,7 +103,7 @@ MODULES = {
     "steps.reference": "reference",
     "steps._facts": "reference validate",
     "steps.benchmark steps._contenders": "benchmark",
-    "steps.package": "package",
+    "bounds steps.package": "package",
     "steps.catalog report report.table report.figures": "catalog release",
     "steps.release": "release",
     "tasks tasks._embeddings tasks._pooling tasks._repository tasks._texts": TASK,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from pipeline import gate, grid, kinds
+from pipeline import bounds, grid, kinds
 from pipeline.errors import PipelineError
 from pipeline.grid import Cell
 from pipeline.host.digests import Digests, Memory
@@ -131,8 +131,8 @@ class Entries:
 
     def _package(self, cell: Cell) -> Entry:
         variant = self._variant(cell)
-        bounds = gate.bounds(self._params, variant)
-        parameters = {"gate": {name: str(bound) for name, bound in bounds.items()}}
+        must = bounds.of(self._params, variant)
+        parameters = {"gate": {name: str(bound) for name, bound in must.items()}}
         parameters |= {"own": sorted(variant.gate)} | _chosen(self._model(cell), "format", "task")
         return self._entry("package", parameters, distributions=_CIDS)
 

@@ -3,7 +3,7 @@
 The folder is read and never written; what is known of it lies beside it.
 """
 
-from pipeline import gate, manifest
+from pipeline import bounds, gate, manifest
 from pipeline.artifact import ARTIFACT, Artifact
 from pipeline.errors import GateError, IntegrityError
 from pipeline.evidence import Accuracy
@@ -34,7 +34,7 @@ def package(params: Params, variant: Variant, layout: Layout) -> Artifact:
         size_bytes=dag.size_bytes,
         files=manifest.of_folder(folder),
         provenance=_provenance(params, variant, layout),
-        verdicts=tuple(gate.judge(gate.bounds(params, variant), variant.gate, accuracy)),
+        verdicts=tuple(gate.judge(bounds.of(params, variant), variant.gate, accuracy)),
     )
     if artifact.unmet:
         reason = "; ".join(map(str, artifact.unmet))
