@@ -5,7 +5,6 @@ Spearman's rank correlation between the cosine of a pair's vectors and its score
 SemEval-2017 task 1). A file with another ending holds texts without labels, one a line.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +24,6 @@ METRICS = {
     "spearman": Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05}),
 }
 COLUMNS = ("score", "sentence1", "sentence2")
-LABELLED = ".tsv"
 
 
 def items(path: Path) -> list[Item]:
@@ -34,17 +32,12 @@ def items(path: Path) -> list[Item]:
     Raises:
         DataError: naming the first line that is none.
     """
-    if path.suffix != LABELLED:
+    if path.suffix != _texts.LABELLED:
         return _texts.read(path)
-    reader = csv.DictReader(_texts.lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise DataError(f"{path}:1: header {reader.fieldnames}: want {list(COLUMNS)}")
-    rows = list(reader)
+    rows = _texts.table(path, COLUMNS)
     for number, row in enumerate(rows, start=2):
-        if set(row) != set(COLUMNS) or None in row.values() or not _is_number(row["score"]):
-            raise DataError(f"{path}:{number}: want a number and two sentences, tab-separated")
-    if len(rows) < 2:
-        raise DataError(f"{path}: {len(rows)} pairs: want at least 2")
+        if not _is_number(row["score"]):
+            raise DataError(f"{path}:{number}: score {row['score']!r}: want a number")
     return [Item((row["sentence1"], row["sentence2"]), float(row["score"])) for row in rows]
 
 

@@ -3,6 +3,7 @@
 A file of texts has one a line, an empty line being the empty text, and no labels.
 """
 
+import csv
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ JUDGED_WITH = ("numpy", "openvino", "scipy")
 # No precision excuses a tokenizer that cuts otherwise.
 TOKENIZER_AGREEMENT = Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 0.99), stays=True)
 _LENGTH = 64  # of a benchmark's texts
+LABELLED = ".tsv"  # the ending of data sets that have labels
 _DRAWN = 4096  # tokens of which words are taken
 _SPECIAL_AT_END = 2  # at most, of a text that is cut
 
@@ -88,6 +90,24 @@ def lines(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {e}") from e
     return text.removesuffix("\n").split("\n") if text else []
+
+
+def table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a TSV with this header, without quoting.
+
+    Raises:
+        DataError: naming the first line that is none.
+    """
+    reader = csv.DictReader(lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
+    if tuple(reader.fieldnames or ()) != tuple(columns):
+        raise DataError(f"{path}:1: header {reader.fieldnames}: want {list(columns)}")
+    rows = list(reader)
+    for number, row in enumerate(rows, start=2):
+        if set(row) != set(columns) or None in row.values():
+            raise DataError(f"{path}:{number}: want {', '.join(columns)}, tab-separated")
+    if not rows:
+        raise DataError(f"{path}: no rows: want {', '.join(columns)}, tab-separated")
+    return rows
 
 
 def flat(items: Sequence[Item]) -> list[str]:

@@ -1,0 +1,127 @@
+"""Classes: what tasks share whose networks give one logit for each label.
+
+Judged by the label that gets the largest, and by the probabilities of all.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import DataError, ExportError
+from pipeline.figure import Figure, Metric
+from pipeline.networks import description, ir, metrics
+from pipeline.networks.tensors import Networks, Tensors, Vector
+from pipeline.record import read_json
+from pipeline.spec import Model
+from pipeline.tasks import Item, Trial
+
+JUDGED_WITH = ("numpy", "scipy")
+METRICS = {
+    "agreement": Metric("higher", gate={32: 0.97, 16: 0.97, 8: 0.95, 4: 0.85}),
+    "kl_mean": Metric("lower", unit="nats", gate={32: 0.01, 16: 0.01, 8: 0.1, 4: 0.5}),
+    "max_abs_error": metrics.MAX_ABS_ERROR,
+    "label_agreement": Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 1.0), stays=True),
+    "accuracy": Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05}),
+}
+_CONFIG = "config.json"
+
+
+def labels(model: Model, source: Path) -> tuple[str, ...]:
+    """The label of each output, in their order.
+
+    Raises:
+        ExportError: the model's outputs are no choice between labels.
+    """
+    config = read_json(source / _CONFIG, dict, ExportError)
+    named = _named(config)
+    if config.get("problem_type") not in (None, "single_label_classification") or len(named) < 2:
+        raise ExportError(
+            f"models.{model.name}.task: {model.task!r}: config.json has {len(named)} labels and "
+            f"problem_type {config.get('problem_type')!r}: want one label of several"
+        )
+    return named
+
+
+def check(items: Sequence[Item], known: Sequence[str]) -> None:
+    """The labels of a data set are the model's.
+
+    Raises:
+        DataError: naming the first that is not.
+    """
+    for item in items:
+        if item.label is not None and item.label not in known:
+            raise DataError(f"label {item.label!r}: the model's are {list(known)[:20]}")
+
+
+def run(networks: Networks, inputs: Tensors, options: Any) -> Tensors:
+    """logits, of shape (1, labels)."""
+    return {"logits": networks[ir.MODEL](inputs)["logits"]}
+
+
+def judge(trial: Trial) -> Iterator[Figure]:
+    """All figures; `agreement` is of labels by name, as a consumer of the artifact reads them."""
+    names: Sequence[str] = trial.options.labels
+    theirs = _labels_of(trial.folder, names)
+    expected, measured = _logits(trial.expected), _logits(trial.measured)
+    yield metrics.max_abs_error(trial.expected, trial.measured)
+    chosen, given = expected.argmax(axis=1), measured.argmax(axis=1)
+    same = np.array([names[a] == theirs[b] for a, b in zip(chosen, given, strict=True)])
+    yield Figure(metric="agreement", value=float(same.mean()), samples=len(same))
+    apart = _kl(expected, measured)
+    yield Figure(metric="kl_mean", value=float(apart.mean()), samples=len(apart))
+    alike = np.array([a == b for a, b in zip(names, theirs, strict=True)])
+    yield Figure(metric="label_agreement", value=float(alike.mean()), samples=len(alike))
+    places = {name: float(place) for place, name in enumerate(names)}
+    truth = [places[item.label] for item in trial.items if item.label is not None]
+    if truth:
+        read = np.array([places.get(theirs[place], -1.0) for place in given])
+        reference = chosen.astype(np.float64)
+        yield metrics.scored("accuracy", _accuracy, reference, read, np.array(truth))
+
+
+def _logits(outputs: Sequence[Tensors]) -> Vector:
+    """Shape (items, labels)."""
+    return np.concatenate([output["logits"] for output in outputs]).astype(np.float64)
+
+
+def _kl(expected: Vector, measured: Vector) -> Vector:
+    """Kullback-Leibler divergence of each item's probabilities from the original's, in nats."""
+    from scipy.special import log_softmax
+
+    wanted, found = log_softmax(expected, axis=1), log_softmax(measured, axis=1)
+    apart: Vector = np.sum(np.exp(wanted) * (wanted - found), axis=1)
+    return np.maximum(apart, 0)
+
+
+def _accuracy(predicted: Vector, truth: Vector) -> float:
+    return float(np.mean(predicted == truth))
+
+
+def _labels_of(folder: Path, names: Sequence[str]) -> list[str]:
+    """What an artifact calls each output; where its files differ, both.
+
+    Raises:
+        DataError: it names more outputs, or fewer.
+    """
+    described = list(map(str, description.read(folder).options.get("labels", ())))
+    configured = list(_named(read_json(folder / _CONFIG, dict, DataError)))
+    if not len(described) == len(configured) == len(names):
+        raise DataError(
+            f"{description.FILE} has {len(described)} labels, {_CONFIG} {len(configured)}: "
+            f"want {len(names)}"
+        )
+    both = zip(described, configured, strict=True)
+    return [a if a == b else f"{a} or {b}" for a, b in both]
+
+
+def _named(config: dict[str, Any]) -> tuple[str, ...]:
+    """The labels of a config.json in the order of its outputs, as transformers reads them."""
+    named = config.get("id2label")
+    if not isinstance(named, dict):
+        count = config.get("num_labels", 2)
+        return tuple(f"LABEL_{place}" for place in range(count if isinstance(count, int) else 0))
+    if sorted(named) != sorted(map(str, range(len(named)))):
+        raise ExportError(f"{_CONFIG}: id2label: {sorted(named)[:20]}: want 0, 1 and so on")
+    return tuple(str(named[str(place)]) for place in range(len(named)))

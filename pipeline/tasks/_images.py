@@ -1,0 +1,115 @@
+"""Pictures: data sets of them, and the tensors that a model's own processor makes.
+
+A data set is a folder of pictures, each in a folder with the name of its label; pictures that lie
+in no folder have none.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.errors import DataError, ExportError
+from pipeline.networks.tensors import Tensors
+from pipeline.record import Record, read_json
+from pipeline.spec import Model
+from pipeline.tasks import Item
+
+TOOLCHAIN = ("numpy", "pillow", "transformers")
+_CONFIG = "preprocessor_config.json"
+_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_NOISE = (8, 224)  # fields of one colour, and pixels, of the sides of an invented picture
+
+
+class Sizes(Record):
+    """What of an input a benchmark may vary.
+
+    Args:
+        batch: pictures at once.
+        height: pixels; by default what the model's processor makes.
+        width: the same.
+    """
+
+    batch: int = Field(default=1, ge=1, le=100_000)
+    height: int | None = Field(default=None, ge=1, le=100_000)
+    width: int | None = Field(default=None, ge=1, le=100_000)
+
+
+def items(path: Path) -> list[Item]:
+    """The pictures below a folder, in the order of their paths.
+
+    Raises:
+        DataError: there are none, or some with a label and some without.
+    """
+    pictures = sorted(p for p in path.rglob("*") if p.suffix.lower() in _ENDINGS)
+    if not pictures:
+        raise DataError(f"{path}: no pictures ({', '.join(_ENDINGS)}): want LABEL/NAME.png")
+    labels = [None if p.parent == path else p.parent.name for p in pictures]
+    if None in labels and set(labels) != {None}:
+        alone = pictures[labels.index(None)]
+        raise DataError(f"{alone}: in no folder, where others are: want LABEL/{alone.name}")
+    return [Item(picture, label) for picture, label in zip(pictures, labels, strict=True)]
+
+
+def invent(source: Path, model: Model, options: Any, count: int, seed: int) -> list[Item]:
+    """Seeds of pictures without meaning."""
+    return [Item(seed * count + number) for number in range(count)]
+
+
+def encode(items: Sequence[Item], source: Path, model: Model, options: Any) -> list[Tensors]:
+    """What the model's processor makes of each picture, of shape (1, channels, height, width).
+
+    Raises:
+        DataError: a file is no picture.
+    """
+    process = processor_of(source)
+    return [dict(process(_picture(item.input), return_tensors="np")) for item in items]
+
+
+def sized(source: Path, model: Model, options: Any, sizes: Sizes) -> Tensors:
+    """Noise as the processor would make it, of shape (batch, channels, height, width)."""
+    one = processor_of(source)(_picture(0), return_tensors="np")["pixel_values"]
+    _, channels, height, width = one.shape
+    shape = (sizes.batch, channels, sizes.height or height, sizes.width or width)
+    return {"pixel_values": np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
+
+
+def processor_of(source: Path) -> Any:
+    """A repository's image processor: the one of transformers that calls Pillow.
+
+    The one that calls torchvision makes other values of the same picture.
+
+    Raises:
+        ExportError: there is none.
+    """
+    import transformers
+
+    config = read_json(source / _CONFIG, dict, ExportError)
+    named = config.get("image_processor_type") or config.get("feature_extractor_type")
+    if not named:
+        raise ExportError(
+            f"{_CONFIG}: names no image_processor_type: want one, as ViTImageProcessor"
+        )
+    stem = str(named).removesuffix("Fast").replace("FeatureExtractor", "ImageProcessor")
+    kind = getattr(transformers, f"{stem}Pil", None) or getattr(transformers, stem, None)
+    if kind is None or not hasattr(kind, "preprocess"):
+        raise ExportError(f"{_CONFIG}: image_processor_type {named!r}: transformers has none of it")
+    return kind.from_pretrained(source, local_files_only=True)
+
+
+def _picture(given: Path | int) -> Any:
+    """A picture as RGB: of a file, or made of a seed: fields of colour under noise."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(given, int):
+        drawn, (fields, side) = np.random.default_rng(given), _NOISE
+        coarse = drawn.integers(0, 256, (fields, fields, 3)).repeat(side // fields, 0)
+        fine = drawn.integers(-32, 33, (side, side, 3))
+        pixels = np.clip(coarse.repeat(side // fields, 1) + fine, 0, 255)
+        return Image.fromarray(pixels.astype(np.uint8))
+    try:
+        return Image.open(given).convert("RGB")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as e:
+        raise DataError(f"{given.name}: no picture that can be read: {e}") from e
