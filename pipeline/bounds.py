@@ -29,9 +29,9 @@ def of(params: Params, variant: Variant) -> dict[str, Bound]:
             f"{where}.{unmeasured[0]}: models.{model.name}.validation: none: want labelled data"
         )
     bits = kinds.load("precision", variant.precision).BITS
-    default = {bound.metric: bound for bound in default(metrics, bits)}
-    stay = {n: bound for n, bound in default.items() if n in metrics and metrics[n].stays}
-    return (stay | own) if own else default
+    theirs = {bound.metric: bound for bound in default(metrics, bits)}
+    stay = {n: bound for n, bound in theirs.items() if n in metrics and metrics[n].stays}
+    return (stay | own) if own else theirs
 
 
 def _of_labels(metrics: Mapping[str, Metric]) -> set[str]:

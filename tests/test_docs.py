@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -276,11 +276,30 @@ def test_readme_lists_the_members_of_every_family() -> None:
         assert sorted(name.replace("-", "_") for name in listed) == kinds.names(family)
 
 
-def test_readme_names_every_metric_and_device() -> None:
+def test_readme_names_every_device() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    metrics = {m for name in kinds.names("task") for m in kinds.load("task", name).METRICS}
 
-    assert [name for name in (*metrics, *check.DEVICES) if f"`{name}`" not in readme] == []
+    assert [name for name in check.DEVICES if f"`{name}`" not in readme] == []
+
+
+def test_the_document_of_tasks_has_every_metric_and_default_bound() -> None:
+    text = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+    rows = {line for line in text.splitlines() if line.startswith("| `")}
+
+    wanted = set()
+    for task in kinds.names("task"):
+        for name, metric in kinds.load("task", task).METRICS.items():
+            assert re.search(rf"^\| .*`{name}`.* \| ", text, re.MULTILINE)
+            wanted.add(bound_row(task, name, metric.better, metric.gate))
+            if metric.labelled:
+                wanted.add(bound_row(task, f"{name}_drop", "lower", metric.drop_gate))
+
+    assert wanted == {row for row in rows if row.count("|") == 8}
+
+
+def bound_row(task: str, name: str, better: str, bounds: Mapping[int, float]) -> str:
+    figures = (f"{bounds[bits]:g}" if bits in bounds else "" for bits in (32, 16, 8, 4))
+    return f"| `{task.replace('_', '-')}` | `{name}` | {better} | {' | '.join(figures)} |"
 
 
 def test_readme_gives_each_artifact_one_cid() -> None:

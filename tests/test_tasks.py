@@ -15,10 +15,9 @@ from trained import Trained
 
 from pipeline import bounds, gate, kinds
 from pipeline.evidence import Accuracy
-from pipeline.gate import Bound
-from pipeline.networks import description, ir, samples, weights, writer
+from pipeline.networks import description, ir, weights, writer
 from pipeline.spec import Model
-from pipeline.steps import export, quantize, reference, validate
+from pipeline.steps import export, reference, validate
 from pipeline.steps.fetch import collect
 
 PAIRS = 60  # of all those that MiniLM is judged on
