@@ -77,8 +77,9 @@ def _variant_problems(params: Params, variant: Variant) -> list[str]:
 def _misnamed(variant: Variant) -> str:
     """A variant's name may carry a precision only if it is the variant's own."""
     for precision in sorted(kinds.names("precision"), key=len, reverse=True):
-        if re.search(rf"(^|[-_]){precision}($|[-_])", variant.name):
-            if precision == variant.precision:
+        spelt = precision.replace("_", "[-_]")  # a hyphen is as good
+        if re.search(rf"(^|[-_]){spelt}($|[-_])", variant.name):
+            if re.fullmatch(spelt, variant.precision):
                 return ""
             return (
                 f"variants.{variant.name}.precision: {variant.precision!r}: the name says "

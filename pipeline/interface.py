@@ -14,7 +14,7 @@ from pipeline.errors import SpecError
 
 _SWITCHES = ("NEEDS_CALIBRATION", "PINNED")
 _TEXTS = ("BASELINE",)
-_METRICS = "METRICS"
+_BITS = (32, 16, 8, 4)
 
 
 def load(family: ModuleType, path: Path, *, own: Path | None) -> ModuleType:
@@ -79,8 +79,10 @@ def _other_than(name: str, found: object) -> str:
         return "" if isinstance(found, type) and issubclass(found, Record) else "a Record"
     if name in _SWITCHES:
         return "" if isinstance(found, bool) else "True or False"
-    if name == _METRICS:
+    if name == "METRICS":
         return "" if _are_metrics(found) else "a dict of names to figure.Metric"
+    if name == "BITS":
+        return "" if found in _BITS else f"one of {_BITS}"
     if name in _TEXTS:
         return "" if isinstance(found, str) else "a text"
     are_names = isinstance(found, tuple) and all(isinstance(entry, str) for entry in found)

@@ -55,11 +55,11 @@ from pydantic import Field
 
 from pipeline.errors import PrecisionError
 from pipeline.networks import weights
-from pipeline.precisions import Inputs, _rounding
+from pipeline.precisions import Data, _rounding
 from pipeline.record import Record
 
 TOOLCHAIN = ("numpy", "openvino")
-WEIGHTS = ("f16",)
+BITS = 16
 NEEDS_CALIBRATION = False
 
 
@@ -69,7 +69,7 @@ class Options(Record):
     largest: float = Field(default=65504.0, gt=0)
 
 
-def apply(network: Any, options: Options, inputs: Inputs) -> tuple[Any, dict[str, Any]]:
+def apply(network: Any, options: Options, data: Data) -> tuple[Any, dict[str, Any]]:
     weights.widen(network)
     constants = [op for op in network.get_ops() if op.get_type_name() == "Constant"]
     floats = [op.data for op in constants if np.issubdtype(op.data.dtype, np.floating)]
@@ -77,6 +77,10 @@ def apply(network: Any, options: Options, inputs: Inputs) -> tuple[Any, dict[str
     if largest > options.largest:
         raise PrecisionError(f"largest: {options.largest}: there is a weight of {largest:.3g}")
     return _rounding.halved(network), {"largest": largest}
+
+
+def check(network: Any, options: Options) -> None:
+    weights.hold(network, ("f16",), "halves")
 '''
 RANKED = '''\
 """ranked-pairs: token vectors, judged by the order of the pairs too (Kendall)."""
@@ -292,7 +296,8 @@ def test_a_member_that_lacks_something_is_refused_with_what_it_lacks(project: Pa
 @pytest.mark.parametrize(
     ("before", "after", "line"),
     [
-        ('("f16",)', '"f16"', "WEIGHTS: 'f16': want a tuple of texts, as ('numpy',)"),
+        ("BITS = 16", "BITS = '16'", "BITS: '16': want one of (32, 16, 8, 4)"),
+        ('("numpy", "openvino")', '"numpy"', "TOOLCHAIN: 'numpy': want a tuple of texts"),
         ("NEEDS_CALIBRATION = False", 'NEEDS_CALIBRATION = "no"', "'no': want True or False"),
         ("Options(Record)", "Options", "want a Record"),
         ("def apply(", "apply = 3\ndef applied(", "apply: 3: want a function"),

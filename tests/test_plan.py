@@ -92,7 +92,7 @@ MODULES = {
     "networks.description steps.export": "export",
     "networks.weights precisions steps.quantize": "quantize",
     "precisions.fp32": "quantize@ours-fp32",
-    "precisions.int8": "quantize@ours-int8",
+    "precisions.int8 precisions._nncf": "quantize@ours-int8",
     "precisions.fp16": "quantize@theirs-fp16",
     "precisions.bf16": "quantize@theirs-bf16",
     "sources sources._folder steps.fetch": "fetch",
@@ -111,9 +111,10 @@ MODULES = {
     "validate@ours-fp32 validate@ours-int8 benchmark@ours-fp32-CPU benchmark@ours-int8-CPU",
     "tasks.sentence_similarity": "export@theirs calibration@theirs reference@theirs "
     "validate@theirs-fp16 validate@theirs-bf16 benchmark@theirs-fp16-CPU benchmark@theirs-bf16-CPU",
-    # What no cell runs: commands of a person, other sources, what is kept of the plan itself.
+    # What no cell runs: commands of a person, other kinds, what is kept of the plan itself.
     "cli.* pins pins.* http http.* ipfs.car ipfs.car.* ipfs.gateway ipfs.gateway.* ipfs.identity "
     "ipfs.pull ipfs.unixfs.exporter sources._download sources.hf sources.ipfs cli "
+    "precisions._int4 precisions.int4_asym precisions.int4_sym precisions.int8_weights "
     "steps._code steps._dvc steps._entries steps._repository steps._templates steps.build "
     "steps.doctor steps.init steps.machine steps.pin steps.standing steps.verify "
     "host.digests imports": "",
@@ -199,7 +200,7 @@ KEYS: dict[str, tuple[Change, str]] = {
     "models.ours.limits": (put(60, "models", "ours", "limits", "deadline_s"), ""),
     "models.ours.sha256": (put("0" * 64, "models", "ours", "sha256"), "fetch@ours"),
     "precisions.int8": (put(99, "precisions", "int8", "subset_size"), "quantize@ours-int8"),
-    "precisions.int8, to the default": (put(300, "precisions", "int8", "subset_size"), ""),
+    "precisions.int8, to the default": (put("AVX2", "precisions", "int8", "isa"), ""),
     "variants.ours-int8.quantize": (
         put("performance", "variants", "ours-int8", "quantize", "preset"),
         "quantize@ours-int8",

@@ -127,6 +127,35 @@ def test_a_variant_is_not_named_after_a_precision_that_it_does_not_have(
     assert "rename" in message
 
 
+@pytest.mark.parametrize("name", ["minilm-int8-weights", "minilm-int8_weights", "minilm-int8w"])
+def test_a_variant_may_be_named_after_its_precision_with_hyphens_or_less(
+    name: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    fields["precisions"]["int8_weights"] = fields["precisions"]["int4_sym"] = {}
+    fields["variants"][name] = {"model": "minilm", "precision": "int8_weights", "gate": {}}
+    fields["variants"]["minilm-int4"] = {"model": "minilm", "precision": "int4_sym", "gate": {}}
+    YAML(typ="safe").dump(fields, tmp_path / "params.yaml")
+
+    assert check.load(tmp_path / "params.yaml").variant(name).precision == "int8_weights"
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "said"),
+    [
+        ("minilm-int8-weights", "int8", "int8_weights"),
+        ("minilm-int8", "int8_weights", "int8"),
+        ("minilm-int4_asym", "int4_sym", "int4_asym"),
+    ],
+)
+def test_the_longest_precision_in_a_variants_name_is_what_it_says(
+    name: str, precision: str, said: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    fields["precisions"][precision] = {}
+    fields["variants"][name] = {"model": "minilm", "precision": precision, "gate": {}}
+
+    assert f"{precision!r}: the name says {said}; rename" in problem(fields, tmp_path)
+
+
 def test_a_digest_may_stand_beside_any_source(fields: dict[str, Any], tmp_path: Path) -> None:
     fields["models"]["minilm"] |= {"allow": ["pickle"], "sha256": "0" * 64}
     YAML(typ="safe").dump(fields, tmp_path / "params.yaml")

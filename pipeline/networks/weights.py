@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.errors import PrecisionError
 from pipeline.networks import canonical
+from pipeline.record import Record
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -42,6 +43,8 @@ _INPUTS = {
     "GRUSequence": (3, 4),
     "RNNSequence": (3, 4),
 }
+# Of these, those that read rows of a weight and do not multiply by it.
+TABLES = {kind for kind in _INPUTS if kind.startswith(("Gather", "Embedding"))}
 # What may lie between a weight and its use; the weight is its first input.
 _BETWEEN = {
     "Convert", "FakeConvert", "FakeQuantize", "Multiply", "Reshape", "Squeeze", "Subtract",
@@ -50,12 +53,12 @@ _BETWEEN = {
 _INDEXES = ("boolean", "i16", "i32", "i64", "u16", "u32", "u64", "string")
 
 
-class IgnoredScope(NamedTuple):
+class IgnoredScope(Record):
     """Operations that a recipe leaves as they are, as nncf.IgnoredScope names them."""
 
-    names: Collection[str] = ()
-    patterns: Collection[str] = ()
-    types: Collection[str] = ()
+    names: list[str] = []
+    patterns: list[str] = []
+    types: list[str] = []
 
     def holds(self, operation: "ov.Node") -> bool:
         """Whether it names the operation."""
@@ -86,14 +89,19 @@ class Narrowed(NamedTuple):
 
 def weights(network: "ov.Model", ignored: IgnoredScope = NOTHING) -> list["ov.Node"]:
     """The constants that are weights, each once, in topological order of their first use."""
-    found: dict[int, ov.Node] = {}
+    return [constant for _, constant in uses(network, ignored)]
+
+
+def uses(network: "ov.Model", ignored: IgnoredScope = NOTHING) -> list[tuple["ov.Node", "ov.Node"]]:
+    """The first use of each weight: the operation and the constant, in topological order."""
+    found: dict[int, tuple[ov.Node, ov.Node]] = {}
     for operation, outer in _operations(network):
         if ignored.holds(operation):
             continue
         for index in _INPUTS.get(operation.get_type_name(), ()):
             constant = _constant(operation.input_value(index).get_node(), outer)
-            if constant is not None and _type(constant) not in _INDEXES:
-                found.setdefault(constant.get_instance_id(), constant)
+            if constant is not None and element_type(constant) not in _INDEXES:
+                found.setdefault(constant.get_instance_id(), (operation, constant))
     return list(found.values())
 
 
@@ -101,9 +109,24 @@ def sizes(network: "ov.Model", ignored: IgnoredScope = NOTHING) -> dict[str, int
     """Bytes of the weights by element type (`f32`, `i8` ...)."""
     counted: dict[str, int] = {}
     for constant in weights(network, ignored):
-        kind = _type(constant)
+        kind = element_type(constant)
         counted[kind] = counted.get(kind, 0) + constant.get_byte_size()
     return counted
+
+
+def hold(
+    network: "ov.Model",
+    promised: Collection[str],
+    precision: str,
+    ignored: IgnoredScope = NOTHING,
+) -> None:
+    """Hold a network to a precision's name, as `demand` does.
+
+    Raises:
+        PrecisionError: the weights are not of the promised types.
+    """
+    label = f"precision {precision}: {network.get_friendly_name()}"
+    demand(sizes(network, ignored), promised, label)
 
 
 def demand(counted: Mapping[str, int], promised: Collection[str], label: str) -> None:
@@ -127,7 +150,10 @@ def widen(network: "ov.Model") -> None:
     import openvino.opset13 as ops
 
     for operation, _ in list(_operations(network)):
-        if operation.get_type_name() != "Constant" or _type(operation) not in ("f16", "bf16"):
+        if operation.get_type_name() != "Constant" or element_type(operation) not in (
+            "f16",
+            "bf16",
+        ):
             continue
         wide = ops.constant(_values(operation))
         wide.set_friendly_name(operation.get_friendly_name())
@@ -136,7 +162,7 @@ def widen(network: "ov.Model") -> None:
             if node.get_type_name() == "Convert" and node.get_element_type().to_string() == "f32":
                 node.output(0).replace(wide.output(0))
             elif node.get_type_name() != "Result":
-                user.replace_source_output(ops.convert(wide, _type(operation)).output(0))
+                user.replace_source_output(ops.convert(wide, element_type(operation)).output(0))
     network.validate_nodes_and_infer_types()
 
 
@@ -152,7 +178,7 @@ def narrowed(network: "ov.Model") -> Narrowed:
     overflowed: Counter[str] = Counter()
     vanished: Counter[str] = Counter()
     for operation, _ in _operations(network):
-        if operation.get_type_name() != "Constant" or _type(operation) != "f32":
+        if operation.get_type_name() != "Constant" or element_type(operation) != "f32":
             continue
         wide = _values(operation)
         if wide.size == 1:
@@ -249,7 +275,8 @@ def _constant(node: "ov.Node", outer: Outer | None) -> "ov.Node | None":
             return None
 
 
-def _type(constant: "ov.Node") -> str:
+def element_type(constant: "ov.Node") -> str:
+    """The element type of a constant (`f32`, `u4` ...)."""
     return str(constant.get_element_type().to_string())
 
 

@@ -2,19 +2,27 @@
 
 Each has
     TOOLCHAIN                           distributions whose versions decide the bytes
-    WEIGHTS                             the element types that the weights promise to be of
-    NEEDS_CALIBRATION                   whether `apply` calls its `inputs`
+    BITS                                of a weight: 32, 16, 8 or 4; the default gate goes by it
+    NEEDS_CALIBRATION                   whether `apply` asks `data` for its `inputs`
     Options                             a Record: its recipe, under NNCF's own names
-    apply(network, options, inputs)     the network at the precision, and figures for the record;
+    apply(network, options, data)       the network at the precision, and figures for the record;
                                         touches no file
+    check(network, options)             holds what `apply` made to its name, by its weights, or
+                                        raises a PrecisionError (pipeline/networks/weights.py)
 
-`inputs` gives the calibration inputs when called, so that only those who look at data load it.
+`data.inputs()` gives the calibration inputs, so that only those who look at data load it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from pipeline.networks.tensors import Tensors
 
-INTERFACE = ("TOOLCHAIN", "WEIGHTS", "NEEDS_CALIBRATION", "Options", "apply")
+INTERFACE = ("TOOLCHAIN", "BITS", "NEEDS_CALIBRATION", "Options", "apply", "check")
 
-Inputs = Callable[[], Sequence[Tensors]]
+
+class Data(Protocol):
+    """What a network is calibrated on."""
+
+    def inputs(self) -> Sequence[Tensors]:
+        """The calibration inputs."""

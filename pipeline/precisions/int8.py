@@ -1,6 +1,5 @@
 """int8: weights and activations, NNCF full post-training quantization on calibration inputs."""
 
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -9,57 +8,50 @@ from pipeline.errors import PrecisionError
 from pipeline.host.progress import bar
 from pipeline.networks import weights
 from pipeline.networks.tensors import Tensors
-from pipeline.precisions import Inputs
+from pipeline.precisions import Data, _nncf
 from pipeline.record import Record
 
 if TYPE_CHECKING:
     import openvino as ov
 
 TOOLCHAIN = ("nncf", "numpy", "openvino")
-WEIGHTS = ("i8", "u8")
 BITS = 8
 NEEDS_CALIBRATION = True
-
-
-class IgnoredScope(Record):
-    """Operations left as they are (nncf.IgnoredScope)."""
-
-    names: list[str] = []
-    patterns: list[str] = []
-    types: list[str] = []
+SUBSET_SIZE = 300  # NNCF's own default
 
 
 class Options(Record):
     """Arguments of nncf.quantize, under its own names and with its own defaults.
 
-    `isa` is ours: the instruction set at which statistics are collected, because they decide bytes
-    and differ between instruction sets; `host` takes whatever the machine has.
+    A `subset_size` that is given must be there; otherwise it is NNCF's own, or as many inputs as
+    there are. `isa` is ours: the instruction set at which statistics are collected, because they
+    decide bytes and differ between instruction sets; `host` takes whatever the machine has.
     """
 
     preset: Literal["performance", "mixed"] | None = None
-    subset_size: int = Field(default=300, ge=1)
+    subset_size: int | None = Field(default=None, ge=1)
     fast_bias_correction: bool = True
     model_type: Literal["transformer"] | None = None
     target_device: Literal["ANY", "CPU", "GPU", "NPU"] = "ANY"
-    ignored_scope: IgnoredScope = IgnoredScope()
+    ignored_scope: weights.IgnoredScope = weights.NOTHING
     isa: Literal["AVX2", "host"] = "AVX2"
 
 
-def apply(
-    network: "ov.Model", options: Options, inputs: Inputs
-) -> tuple["ov.Model", dict[str, Any]]:
-    """The quantized network.
+def apply(network: "ov.Model", options: Options, data: Data) -> tuple["ov.Model", dict[str, Any]]:
+    """The quantized network; the record says how many inputs were looked at.
 
     Raises:
-        PrecisionError: there are fewer calibration inputs than subset_size, or NNCF cannot take the
-            network or an option.
+        PrecisionError: there are fewer calibration inputs than subset_size, or none, or NNCF cannot
+            take the network or an option.
     """
     import nncf
 
-    samples = inputs()
-    if len(samples) < options.subset_size:
+    samples = data.inputs()
+    subset_size = options.subset_size or min(SUBSET_SIZE, len(samples))
+    if not len(samples) >= subset_size > 0:
         raise PrecisionError(
-            f"subset_size {options.subset_size}: the calibration set holds only {len(samples)}"
+            f"subset_size {subset_size or 'not given'}: the calibration set holds "
+            f"{f'only {len(samples)}' if samples else 'nothing'}"
         )
     weights.widen(network)
     with bar(None, "quantize", unit="input") as progress:
@@ -68,32 +60,20 @@ def apply(
             progress.update()
             return sample
 
-        try:
+        with _nncf.speaking("int8"):
             quantized = nncf.quantize(
                 network,
                 nncf.Dataset(samples, counted),
                 preset=nncf.QuantizationPreset(options.preset) if options.preset else None,
                 target_device=nncf.TargetDevice(options.target_device),
-                subset_size=options.subset_size,
+                subset_size=subset_size,
                 fast_bias_correction=options.fast_bias_correction,
                 model_type=nncf.ModelType(options.model_type) if options.model_type else None,
-                ignored_scope=nncf.IgnoredScope(**options.ignored_scope.to_dict()),
+                ignored_scope=_nncf.ignored(options.ignored_scope),
             )
-        except _refusals() as e:
-            raise PrecisionError(f"precision int8: NNCF: {' '.join(str(e).split())}") from e
-    return quantized, {}
+    return quantized, {"subset_size": subset_size}
 
 
-def _refusals() -> tuple[type[Exception], ...]:
-    """What NNCF raises of a network, a data set or an option (a pattern) that it cannot take."""
-    import nncf
-
-    return (
-        nncf.InternalError,
-        nncf.InvalidQuantizerGroupError,
-        nncf.ParameterNotSupportedError,
-        nncf.UnsupportedDatasetError,
-        nncf.UnsupportedModelError,
-        nncf.ValidationError,
-        re.error,
-    )
+def check(network: "ov.Model", options: Options) -> None:
+    """Nearly all bytes of the weights are of 8 bits, or a PrecisionError."""
+    weights.hold(network, ("i8", "u8"), "int8", options.ignored_scope)

@@ -4,6 +4,8 @@ It runs in a child process at a pinned instruction set, because calibration stat
 and the same recipe must give the same bytes on every machine.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,21 @@ from pipeline.host import atomic, isa, sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
 from pipeline.networks import canonical, ir, samples, weights, writer
+from pipeline.networks.tensors import Tensors
 from pipeline.provenance import Quantized
 from pipeline.spec import Params, Variant
 from pipeline.toolchain import versions
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a network is calibrated on (precisions.Data), read when it is asked for."""
+
+    path: Path
+
+    def inputs(self) -> Sequence[Tensors]:
+        """The calibration inputs."""
+        return samples.load(self.path)
 
 
 def quantize(params: Params, variant: Variant, layout: Layout) -> None:
@@ -68,10 +82,9 @@ def convert(
     for network in networks:
         exported = ir.read(source, network)
         keep = canonical.names(exported)
-        applied, figures = precision.apply(exported, complete, lambda: samples.load(calibration))
-        counted = weights.sizes(applied, ignored)
-        weights.demand(counted, precision.WEIGHTS, f"precision {name}: {network}")
-        made["weights"][network] = {"bytes": counted, **figures}
+        applied, figures = precision.apply(exported, complete, Calibration(calibration))
+        precision.check(applied, complete)
+        made["weights"][network] = {"bytes": weights.sizes(applied, ignored), **figures}
         made["rt_info"][network] = writer.write(applied, out, network, keep=keep)
     return {
         "options": complete.to_dict(),
