@@ -176,10 +176,10 @@ def test_without_a_backup_the_last_layer_stays_as_it_is_where_it_is_small_enough
 @pytest.mark.parametrize(
     ("model", "options", "line"),
     [
-        (network(12, 12, 12), {}, "0 of the 288 values .* want 0.9 of them"),  # no size divides
-        (network(16, 16), {}, "0 of the 256 values .* all_layers"),  # only a last layer
-        (network(16, 16, table=99), {}, "0 of the 256 values"),
-        (network(64, 12, 64, 64), {}, "768 of the 5632 values"),
+        (network(12, 12, 12), {}, "0 of 288 values .* want 0.9 of them"),  # no size divides
+        (network(16, 16), {}, "0 of 256 values .* all_layers"),  # only a last layer
+        (network(16, 16, table=99), {}, "0 of 256 values"),
+        (network(64, 12, 64, 64), {}, "0 of 5632 values"),
         (
             network(16, 16, 16, table=99), {"backup_mode": "none"},
             "128 of the weights' 7488 bytes are i4 or i8 or u4 or u8: want 0.9",
@@ -199,20 +199,26 @@ def test_a_network_of_eight_bits_is_not_taken_for_one_of_four(precision: str) ->
     member = kinds.load("precision", precision)
 
     for options in ({}, {"ratio": 0.5}, {"all_layers": True}):
-        with pytest.raises(PrecisionError, match="0 of the 8192 values that layers multiply by"):
+        with pytest.raises(PrecisionError, match="0 of 8192 values that MatMuls multiply by"):
             member.check(eight, member.Options.from_dict(options))
 
 
-def test_convolutions_which_nncf_leaves_at_eight_bits_are_not_called_int4() -> None:
-    x = ops.parameter([1, 8, 9, 9], np.float32, name="x")
-    filters = ops.constant(np.ones((64, 8, 3, 3), np.float32))
+@pytest.mark.parametrize("channels", [1, 8])
+def test_what_consists_of_convolutions_which_keep_eight_bits_is_not_called_int4(
+    channels: int,
+) -> None:
+    x = ops.parameter([1, channels, 9, 9], np.float32, name="x")
+    filters = ops.constant(np.ones((64, channels, 3, 3), np.float32))
     seen = ops.convolution(x, filters, [1, 1], [0, 0], [0, 0], [1, 1])
     hidden = ops.matmul(ops.reduce_mean(seen, [2, 3]), ops.constant(matrix(64, 16)), False, False)
     last = ops.matmul(hidden, ops.constant(matrix(16, 4)), False, False)
     model = ov.Model([ops.result(last)], [x], "network")
 
-    with pytest.raises(PrecisionError, match="1024 of the 5696 values that layers multiply by"):
-        made("int4_sym", model)
+    if channels == 1:  # 576 values of the filters, 1088 of the layers
+        assert made("int4_sym", model)[1]["ratio"] == round(1024 / 1664, 4)
+    else:
+        with pytest.raises(PrecisionError, match="mostly convolutions, .* want int8_weights$"):
+            made("int4_sym", model)
 
 
 @pytest.mark.parametrize(

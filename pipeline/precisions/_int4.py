@@ -71,25 +71,29 @@ def compress(
 def check(network: "ov.Model", options: Options, precision: str) -> None:
     """Hold a network to the name of int4.
 
-    Nearly all bytes of the weights are of 4 or 8 bits, and of the values that are multiplied by,
-    nearly the `ratio` are of 4. The last MatMul that is not does not count, because NNCF leaves it
-    so; at a ratio below 1 it may be one layer more, because NNCF takes whole ones.
+    Nearly all bytes of the weights are of 4 or 8 bits, and of the values that MatMuls multiply by,
+    which are most, nearly the `ratio` are of 4. The last MatMul that is not does not count, because
+    NNCF leaves it so; at a ratio below 1 it may be one layer more, because NNCF takes whole ones.
 
     Raises:
         PrecisionError: they are not.
     """
     weights.hold(network, (*FOUR, "i8", "u8"), precision, options.ignored_scope)
     found = _judged(network, options)
-    four, total = _four(found), sum(weight.values for weight in found)
-    left = [w.values for w in found if not w.is_four and w.use in ("MatMul", *weights.TABLES)]
+    able = [weight for weight in found if weight.use in ("MatMul", *weights.TABLES)]
+    total = sum(weight.values for weight in able)
+    label = f"precision {precision}: {network.get_friendly_name()}"
+    if 2 * total <= sum(weight.values for weight in found):
+        raise PrecisionError(f"{label}: mostly convolutions, which keep 8 bits: want int8_weights")
+    left = [weight.values for weight in able if not weight.is_four]
     last = left.pop() if left and not options.all_layers else 0
     more = max(left, default=0) if options.ratio < 1 else 0
+    four = _four(able)
     if not four or four + more < weights.SHARE * options.ratio * (total - last):
         raise PrecisionError(
-            f"precision {precision}: {network.get_friendly_name()}: {four} of the {total} values "
-            f"that layers multiply by are of 4 bits: want {weights.SHARE * options.ratio:g} of "
-            "them, the last layer aside; all_layers "
-            "takes that and tables in, group_size -1 any number of channels"
+            f"{label}: {four} of {total} values that MatMuls multiply by are of 4 bits: want "
+            f"{weights.SHARE * options.ratio:g} of them, the last layer aside; all_layers takes "
+            "that and tables in, group_size -1 any number of channels"
         )
 
 
