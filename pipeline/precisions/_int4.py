@@ -83,7 +83,7 @@ def check(network: "ov.Model", options: Options, precision: str) -> None:
     able = [weight for weight in found if weight.use in ("MatMul", *weights.TABLES)]
     total = sum(weight.values for weight in able)
     label = f"precision {precision}: {network.get_friendly_name()}"
-    if 2 * total <= sum(weight.values for weight in found):
+    if 2 * total < sum(weight.values for weight in found):
         raise PrecisionError(f"{label}: mostly convolutions, which keep 8 bits: want int8_weights")
     left = [weight.values for weight in able if not weight.is_four]
     last = left.pop() if left and not options.all_layers else 0
