@@ -190,7 +190,7 @@ def test_only_a_precision_that_needs_calibration_asks_for_inputs() -> None:
     asking = {
         name
         for name in kinds.names("precision")
-        if "inputs()" in kinds.file("precision", name).read_text()
+        if "data.inputs(" in kinds.file("precision", name).read_text()
     }
 
     assert needing == asking == {"int8"}

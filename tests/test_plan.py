@@ -83,13 +83,15 @@ MODULES = {
     "ipfs.unixfs.hashing ipfs.unixfs.importer ipfs.unixfs.profile": CONTENT,
     "networks networks.ir networks.tensors": IR,
     "networks.samples": "calibration reference quantize validate benchmark",
-    "networks.session": "validate benchmark",
-    "networks.inputs": TASK,
+    "networks.session": "quantize validate benchmark",
+    "networks.inputs": f"{TASK} quantize",
+    "networks.recording": "quantize",
     "figure": f"{TASK} package catalog release",
     "networks.metrics": TASK,
     "steps.validate": "validate",
     "exporters exporters.transformers": "export reference benchmark",
-    "networks.description steps.export": "export",
+    "networks.description": "export quantize",
+    "steps.export": "export",
     "networks.weights precisions steps.quantize": "quantize",
     "precisions.fp32": "quantize@ours-fp32",
     "precisions.int8 precisions._nncf": "quantize@ours-int8",
@@ -107,6 +109,7 @@ MODULES = {
     "steps.catalog report report.table report.figures": "catalog release",
     "steps.release": "release",
     "tasks tasks._embeddings tasks._pooling tasks._repository tasks._texts": TASK,
+    "tasks._classes tasks._images tasks.image_classification tasks.text_classification": "",
     "tasks.feature_extraction": "export@ours calibration@ours reference@ours quantize@ours-int8 "
     "validate@ours-fp32 validate@ours-int8 benchmark@ours-fp32-CPU benchmark@ours-int8-CPU",
     "tasks.sentence_similarity": "export@theirs calibration@theirs reference@theirs "
@@ -466,6 +469,7 @@ RESOLVED = {
         f"stages.{stage}": {"precision"}  # _cell asks for NEEDS_CALIBRATION, for quantize alone
         for stage in ("export", "calibration", "reference", "validate", "benchmark")
     },
+    "stages.quantize": {"task"},  # as calibration's entry has it, whose digest is in the entry
     "stages.package": {"task", "precision"},  # whose default gate is in the entry
 }
 

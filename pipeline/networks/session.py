@@ -25,6 +25,9 @@ class Session:
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
         hint: what the device is tuned for.
 
+    Attributes:
+        inputs: the names of what it is fed.
+
     Raises:
         DeviceError: OpenVINO does not offer the device here, or cannot compile for it.
     """
@@ -41,7 +44,7 @@ class Session:
         model = ir.read(folder, name)
         self.compiled = compile_model(model, device, execution=execution, hint=hint)
         self._request = self.compiled.create_infer_request()
-        self._inputs = [port.any_name for port in self.compiled.inputs]
+        self.inputs = [port.any_name for port in self.compiled.inputs]
         self._outputs = [port.any_name for port in self.compiled.outputs]
 
     def __call__(self, inputs: Tensors) -> dict[str, Array]:
@@ -50,7 +53,7 @@ class Session:
         Raises:
             DataError: an input is missing that cannot be made of the others.
         """
-        self._request.infer(fit(inputs, self._inputs), share_inputs=True)
+        self._request.infer(fit(inputs, self.inputs), share_inputs=True)
         return {name: self._request.get_tensor(name).data.copy() for name in self._outputs}
 
     def reset(self) -> None:

@@ -10,7 +10,8 @@ Each has
     check(network, options)             holds what `apply` made to its name, by its weights, or
                                         raises a PrecisionError (pipeline/networks/weights.py)
 
-`data.inputs()` gives the calibration inputs, so that only those who look at data load it.
+`data.inputs(count)` gives what the network is fed of so many calibration inputs, or of all there
+are; only those who look at data have it made.
 """
 
 from collections.abc import Sequence
@@ -24,5 +25,5 @@ INTERFACE = ("TOOLCHAIN", "BITS", "NEEDS_CALIBRATION", "Options", "apply", "chec
 class Data(Protocol):
     """What a network is calibrated on."""
 
-    def inputs(self) -> Sequence[Tensors]:
-        """The calibration inputs."""
+    def inputs(self, count: int) -> Sequence[Tensors]:
+        """What the network is fed of the first `count` calibration inputs, or of all there are."""

@@ -46,8 +46,8 @@ def apply(network: "ov.Model", options: Options, data: Data) -> tuple["ov.Model"
     """
     import nncf
 
-    samples = data.inputs()
-    subset_size = options.subset_size or min(SUBSET_SIZE, len(samples))
+    samples = data.inputs(options.subset_size or SUBSET_SIZE)
+    subset_size = options.subset_size or len(samples)
     if not len(samples) >= subset_size > 0:
         raise PrecisionError(
             f"subset_size {subset_size or 'not given'}: the calibration set holds "

@@ -5,30 +5,62 @@ and the same recipe must give the same bytes on every machine.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline import kinds
 from pipeline.host import atomic, isa, sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
-from pipeline.networks import canonical, ir, samples, weights, writer
+from pipeline.networks import canonical, description, ir, samples, weights, writer
+from pipeline.networks.recording import Recording
+from pipeline.networks.session import Session
 from pipeline.networks.tensors import Tensors
 from pipeline.provenance import Quantized
 from pipeline.spec import Params, Variant
 from pipeline.toolchain import versions
 
 
-@dataclass(frozen=True)
 class Calibration:
-    """What a network is calibrated on (precisions.Data), read when it is asked for."""
+    """What the networks of an export are calibrated on (precisions.Data), made when asked for.
 
-    path: Path
+    Args:
+        exported: the IR folder.
+        inputs: the file of the calibration inputs.
+    """
 
-    def inputs(self) -> Sequence[Tensors]:
-        """The calibration inputs."""
-        return samples.load(self.path)
+    def __init__(self, exported: Path, inputs: Path) -> None:
+        self._exported, self._inputs = exported, inputs
+
+    def of(self, network: str) -> "Fed":
+        """What one of the networks is calibrated on."""
+        return Fed(self, network)
+
+    def record(self, count: int) -> dict[str, Sequence[Tensors]]:
+        """What each network is fed while the task goes over the first `count` inputs."""
+        told = description.read(self._exported)
+        task = kinds.load("task", told.task)
+        options = task.Resolved.from_dict(told.options)
+        recordings = {
+            name: Recording(
+                session := Session(self._exported, name=name, execution="f32"), session.inputs
+            )
+            for name in told.networks
+        }
+        for sample in samples.load(self._inputs)[:count]:
+            task.run(recordings, sample, options)
+        return {name: recording.seen for name, recording in recordings.items()}
+
+
+class Fed(NamedTuple):
+    """What one network is calibrated on."""
+
+    calibration: Calibration
+    network: str
+
+    def inputs(self, count: int) -> Sequence[Tensors]:
+        """What the network is fed of the first `count` calibration inputs."""
+        return self.calibration.record(count)[self.network]
 
 
 def quantize(params: Params, variant: Variant, layout: Layout) -> None:
@@ -78,11 +110,12 @@ def convert(
     writer.copy_beside(source, out, lambda name: name not in ours)
     complete = precision.Options.from_dict(options)
     ignored = weights.IgnoredScope(**complete.to_dict().get("ignored_scope", {}))
+    fed = Calibration(source, calibration)
     made: dict[str, Any] = {"weights": {}, "rt_info": {}}
     for network in networks:
         exported = ir.read(source, network)
         keep = canonical.names(exported)
-        applied, figures = precision.apply(exported, complete, Calibration(calibration))
+        applied, figures = precision.apply(exported, complete, fed.of(network))
         precision.check(applied, complete)
         made["weights"][network] = {"bytes": weights.sizes(applied, ignored), **figures}
         made["rt_info"][network] = writer.write(applied, out, network, keep=keep)
