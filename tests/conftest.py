@@ -10,11 +10,13 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pipeline.networks.tensors import Tensors
 
 ROOT = Path(__file__).parent.parent
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -43,6 +45,14 @@ benchmark: {seconds: 0.1, rounds: 2, sizes: [{length: 16}]}
 pins:
   local: {target: car}
 """
+
+
+class Fed(tuple[Tensors, ...]):
+    """What a network is fed, as precisions take it (`precisions.Data`)."""
+
+    def inputs(self, count: int) -> Sequence[Tensors]:
+        """The first so many."""
+        return self[:count]
 
 
 @pytest.fixture(autouse=True)

@@ -10,16 +10,15 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Fed
 
 from pipeline import kinds
 from pipeline.errors import PrecisionError, SpecError
-from pipeline.networks import samples, weights, writer
+from pipeline.networks import weights, writer
 from pipeline.networks.tensors import Array, Vector
 from pipeline.steps import quantize
-from pipeline.steps.quantize import Calibration
 
-NO_DATA = Calibration(Path("nowhere"))
+NO_DATA = Fed()
 FOUR_BITS = ("int4_sym", "int4_asym")
 
 
@@ -42,7 +41,7 @@ def network(*widths: int, table: int = 0) -> ov.Model:
 
 
 def made(
-    precision: str, model: ov.Model, data: Calibration = NO_DATA, **options: Any
+    precision: str, model: ov.Model, data: Fed = NO_DATA, **options: Any
 ) -> tuple[ov.Model, dict[str, Any]]:
     """A network at a precision, held to its name, and the record's figures."""
     member = kinds.load("precision", precision)
@@ -57,10 +56,9 @@ def outputs(model: ov.Model, x: Array) -> Vector:
     return np.asarray(compiled({"x": x})[0]).ravel()
 
 
-def calibration(folder: Path, count: int) -> Calibration:
+def calibration(count: int) -> Fed:
     """So many inputs of a network that takes 16 values."""
-    samples.save([{"x": matrix(1, 16)} for _ in range(count)], folder / samples.INPUTS)
-    return Calibration(folder / samples.INPUTS)
+    return Fed({"x": matrix(1, 16)} for _ in range(count))
 
 
 def test_every_precision_says_of_how_many_bits_its_weights_are() -> None:
@@ -79,7 +77,7 @@ def test_every_precision_says_of_how_many_bits_its_weights_are() -> None:
 def test_int8_looks_at_all_inputs_unless_it_is_told_how_many(
     options: dict[str, int], used: int, tmp_path: Path
 ) -> None:
-    _, figures = made("int8", network(16, 16, 16), calibration(tmp_path, 3), **options)
+    _, figures = made("int8", network(16, 16, 16), calibration(3), **options)
 
     assert figures == {"subset_size": used}
 
@@ -95,7 +93,7 @@ def test_int8_is_refused_without_the_inputs_that_it_is_told_to_look_at(
     count: int, options: dict[str, int], line: str, tmp_path: Path
 ) -> None:
     with pytest.raises(PrecisionError, match=line):
-        made("int8", network(16, 16, 16), calibration(tmp_path, count), **options)
+        made("int8", network(16, 16, 16), calibration(count), **options)
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("int8_asym", "u8"), ("int8_sym", "i8")])

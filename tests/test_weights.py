@@ -10,9 +10,9 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Fed
 
-from pipeline import check, gate, kinds, manifest
+from pipeline import bounds, check, gate, kinds, manifest
 from pipeline.errors import ExportError, PrecisionError
 from pipeline.evidence import Accuracy
 from pipeline.exporters import transformers
@@ -24,7 +24,6 @@ from pipeline.networks.weights import IgnoredScope
 from pipeline.spec import Model
 from pipeline.steps import _source, export, quantize
 from pipeline.steps.fetch import collect
-from pipeline.steps.quantize import Calibration
 from pipeline.tasks._pooling import Layer
 from pipeline.tasks._repository import Dense
 
@@ -250,7 +249,7 @@ def test_a_single_value_that_fp16_cannot_hold_stays_as_it_is() -> None:
     precision = kinds.load("precision", "fp16")
     model = biased([1e-12])
 
-    narrow, figures = precision.apply(model, precision.Options(), Calibration(Path("nowhere")))
+    narrow, figures = precision.apply(model, precision.Options(), Fed())
 
     (bias,) = [op for op in narrow.get_ops() if op.get_friendly_name() == "layer.bias"]
     assert bias.get_element_type() == ov.Type.f32
@@ -346,8 +345,6 @@ def test_every_checkpoint_becomes_every_precision_that_does_not_round_it_silentl
 ) -> None:
     import torch
     from transformers import AutoModel
-
-    from pipeline.networks import samples
 
     kind, source, folder, _ = exported
     inputs = [
@@ -575,10 +572,8 @@ def test_an_ignored_scope_that_nncf_cannot_take_is_said_in_one_line(
 ) -> None:
     precision = kinds.load("precision", "int8")
     options = precision.Options.from_dict({"ignored_scope": scope})
-    samples.save([{"x": square()}], tmp_path / "inputs.npz")
-
     with pytest.raises(PrecisionError, match=f"^precision int8: NNCF: .*{reason}") as caught:
-        precision.apply(network(square()), options, Calibration(tmp_path / "inputs.npz"))
+        precision.apply(network(square()), options, Fed([{"x": square()}]))
 
     assert len(str(caught.value).splitlines()) == 1
 
@@ -639,9 +634,9 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
             calibration / samples.INPUTS,
             tmp_path / name,
         )
-        figures = child("validate:measure", tmp_path / name, reference, here.to_dict(), "CPU")
+        figures = child("validate:measure", tmp_path / name, reference, "CPU")
         told = {"variant": name, "cid": "", "device": "CPU", **figures}
-        verdicts = gate.judge(gate.bounds(variant), Accuracy.from_dict(told))
+        verdicts = gate.judge(bounds.of(params, variant), variant.gate, Accuracy.from_dict(told))
         unmet[name] = [verdict for verdict in verdicts if not verdict.met]
 
     assert made["checkpoint"].keys() == {kind.upper(), "I64"}
