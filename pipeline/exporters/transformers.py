@@ -54,6 +54,7 @@ _PICKLED_CHECKPOINTS = (
     ("pytorch_model.bin",),
     ("pytorch_model.bin.index.json", "pytorch_model-*.bin"),
 )
+_TOKENIZER = "tokenizer.json"  # a task that wants it is about texts
 _BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "F16": 16, "BF16": 16, "I16": 16}
 _FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}  # widest last
 # What consumers look for beside the IR; a task's FILES come on top.
@@ -100,7 +101,8 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     checkpoint = _checkpoint(source, model)
     network = _load(source, model, checkpoint)
     stamps = {ir.MODEL: _export_model(network, model, source, out)}
-    stamps |= _export_tokenizer(source, model, out)
+    if _TOKENIZER in kinds.load("task", model.task).FILES:
+        stamps |= _export_tokenizer(source, model, out)
     _copy_beside(source, model, out)
     dtype = str(network.dtype).removeprefix("torch.")
     return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps}

@@ -18,7 +18,7 @@ from pipeline.spec import Model
 from pipeline.tasks import Item
 
 TOOLCHAIN = ("numpy", "pillow", "transformers")
-_CONFIG = "preprocessor_config.json"
+_PROCESSOR = "preprocessor_config.json"
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _NOISE = (8, 224)  # fields of one colour, and pixels, of the sides of an invented picture
 
@@ -86,17 +86,26 @@ def processor_of(source: Path) -> Any:
     """
     import transformers
 
-    config = read_json(source / _CONFIG, dict, ExportError)
-    named = config.get("image_processor_type") or config.get("feature_extractor_type")
-    if not named:
-        raise ExportError(
-            f"{_CONFIG}: names no image_processor_type: want one, as ViTImageProcessor"
-        )
-    stem = str(named).removesuffix("Fast").replace("FeatureExtractor", "ImageProcessor")
-    kind = getattr(transformers, f"{stem}Pil", None) or getattr(transformers, stem, None)
-    if kind is None or not hasattr(kind, "preprocess"):
-        raise ExportError(f"{_CONFIG}: image_processor_type {named!r}: transformers has none of it")
-    return kind.from_pretrained(source, local_files_only=True)
+    named = _named(source)
+    stem = named.replace("FeatureExtractor", "ImageProcessor").removesuffix("Fast")
+    for name in (f"{stem.removesuffix('Pil')}Pil", stem):  # of some there is one, without ending
+        kind = getattr(transformers, name, None)
+        if kind and hasattr(kind, "preprocess") and not getattr(kind, "is_dummy", False):
+            return kind.from_pretrained(source, local_files_only=True)
+    raise ExportError(f"{_PROCESSOR}: {named!r}: transformers has none that calls Pillow")
+
+
+def _named(source: Path) -> str:
+    """The class of a repository's image processor; old ones leave that to the model's type."""
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+    said = read_json(source / _PROCESSOR, dict, ExportError)
+    kind = read_json(source / "config.json", dict, ExportError).get("model_type")
+    of_model = IMAGE_PROCESSOR_MAPPING_NAMES.get(str(kind)) or {}
+    named = said.get("image_processor_type") or said.get("feature_extractor_type")
+    if not said or not (named or of_model):
+        raise ExportError(f"{_PROCESSOR}: names no image processor: want its image_processor_type")
+    return str(named or of_model.get("pil"))
 
 
 def _picture(given: Path | int) -> Any:
