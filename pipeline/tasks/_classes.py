@@ -19,8 +19,8 @@ from pipeline.tasks import Item, Trial
 
 JUDGED_WITH = ("numpy", "scipy")
 METRICS = {
-    "agreement": Metric("higher", gate={32: 0.97, 16: 0.97, 8: 0.95, 4: 0.85}),
-    "kl_mean": Metric("lower", unit="nats", gate={32: 0.01, 16: 0.01, 8: 0.1, 4: 0.5}),
+    "agreement": Metric("higher", gate={32: 0.97, 16: 0.97, 8: 0.95, 4: 0.9}),
+    "kl_mean": Metric("lower", unit="nats", gate={32: 0.005, 16: 0.005, 8: 0.02, 4: 0.05}),
     "max_abs_error": metrics.MAX_ABS_ERROR,
     "label_agreement": Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 1.0), stays=True),
     "accuracy": Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05}),
