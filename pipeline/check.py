@@ -13,6 +13,7 @@ from pipeline.errors import SpecError
 from pipeline.spec import Model, Params, Target, Variant
 
 DEVICES = ("CPU", "GPU", "NPU", "AUTO")
+_NUMBERED = re.compile(r"(?:GPU|NPU)\.(?:0|[1-9][0-9]?)")  # one of several; there is one CPU
 
 
 def load(path: Path) -> Params:
@@ -22,7 +23,7 @@ def load(path: Path) -> Params:
         SpecError: one line per problem, each with the key, the value and what would be right.
     """
     params = spec.read(path)
-    problems = [line for line in _problems(params) if line]
+    problems = dict.fromkeys(line for line in _problems(params) if line)
     if problems:
         raise SpecError("\n".join(problems))
     return params
@@ -38,7 +39,8 @@ def _problems(params: Params) -> list[str]:
         where = f"models.{model.name}"
         lines.append(_said(kinds.load, "format", model.format, where=f"{where}.format"))
         lines.append(_said(_check_source, model, where=f"{where}.source"))
-        lines.append(_said(_check_task, model, where=f"{where}.task"))
+        task_problem = _said(kinds.load, "task", model.task, where=f"{where}.task")
+        lines.append(task_problem or _said(_check_task, model, where=""))
     for target in params.pins.values():
         lines.append(_said(_check_target, target, where=f"pins.{target.name}"))
     if any(lines):
@@ -52,8 +54,9 @@ def _problems(params: Params) -> list[str]:
         *(("devices", d) for d in params.devices),
         ("validate.device", params.validation.device),
     ]:
-        if device not in DEVICES:
-            lines.append(f"{key}: device {device!r}: have {list(DEVICES)}")
+        if device not in DEVICES and not _NUMBERED.fullmatch(device):
+            have = f"have {list(DEVICES)}, and GPU.1 or NPU.1 of several"
+            lines.append(f"{key}: device {device!r}: {have}")
     if len(set(params.devices)) < len(params.devices):
         lines.append(f"devices: {list(params.devices)}: want each device once")
     return lines
@@ -75,10 +78,14 @@ def _variant_problems(params: Params, variant: Variant) -> list[str]:
 
 
 def _misnamed(variant: Variant) -> str:
-    """A variant's name may carry a precision only if it is the variant's own."""
+    """A variant's name may carry a precision only if it is the variant's own.
+
+    The model's name in it does not count.
+    """
+    name = re.sub(rf"(^|[-_.]){re.escape(variant.model)}(?=$|[-_.])", "", variant.name, count=1)
     for precision in sorted(kinds.names("precision"), key=len, reverse=True):
-        spelt = precision.replace("_", "[-_]")  # a hyphen is as good
-        if re.search(rf"(^|[-_]){spelt}($|[-_])", variant.name):
+        spelt = precision.replace("_", "[-_.]")  # a hyphen is as good
+        if re.search(rf"(^|[-_.]){spelt}($|[-_.])", name):
             if re.fullmatch(spelt, variant.precision):
                 return ""
             return (
@@ -89,9 +96,22 @@ def _misnamed(variant: Variant) -> str:
 
 
 def _check_source(model: Model) -> None:
+    known = model.source_kind.replace("-", "_") in kinds.names("source")
+    if not (known and model.source_location) and (fits := _suggested(model.source)):
+        raise SpecError(f"{model.source!r}: want {' or '.join(fits)}")
     if not model.source_location:
-        raise SpecError(f"{model.source!r}: want KIND:LOCATION, as package:NAME/FOLDER")
+        have = [f"{name}:" for name in kinds.names("source")]
+        raise SpecError(
+            f"{model.source!r}: want KIND:LOCATION, as package:NAME/FOLDER: have {have}"
+        )
     kinds.load("source", model.source_kind).check(model.source_location)
+
+
+def _suggested(text: str) -> list[str]:
+    """What a source without a kind may have been meant to be."""
+    members = [kinds.load("source", name) for name in kinds.names("source")]
+    asked = (member.suggest(text) for member in members if hasattr(member, "suggest"))
+    return [source for source in asked if source]
 
 
 def _check_task(model: Model) -> None:

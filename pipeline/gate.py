@@ -5,6 +5,7 @@ metric of the variant's task, on its drop (`spearman_drop`), or on the upper end
 interval (`spearman_drop_high`).
 """
 
+import math
 import operator
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -14,10 +15,12 @@ from pipeline.evidence import Accuracy, Execution
 from pipeline.figure import Metric
 from pipeline.record import Record
 
-_COMPARE = {">=": operator.ge, "<=": operator.le}
 WAYS = {"higher": ">=", "lower": "<="}
+_COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 _DROPS = ("_drop", "_drop_high")
-_BOUND = re.compile(r"(>=|<=)\s*([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
+_BOUND = re.compile(
+    r"(?P<comparison>[<>]=?|)\s*(?P<figure>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII
+)
 
 
 class Bound(Record):
@@ -28,19 +31,26 @@ class Bound(Record):
     figure: float
 
     @classmethod
-    def parse(cls, metric: str, text: object, metrics: Mapping[str, Metric], where: str) -> "Bound":
-        """The bound that `metric: text` of a gate means.
+    def parse(
+        cls, metric: str, written: object, metrics: Mapping[str, Metric], where: str
+    ) -> "Bound":
+        """The bound that `metric: written` of a gate means; a bare figure is just good enough.
 
         Raises:
-            SpecError: no such metric, or the text is no bound on it.
+            SpecError: no such metric, or what is written is no bound on it.
         """
         ways = comparisons(metrics)
         if metric not in ways:
             raise SpecError(f"{where}: unknown metric {metric!r}: have {sorted(ways)}")
-        match = _BOUND.fullmatch(text.strip()) if isinstance(text, str) else None
-        if match is None or match[1] != ways[metric]:
-            raise SpecError(f"{where}.{metric}: {text!r}: want '{ways[metric]} NUMBER'")
-        return cls(metric=metric, comparison=match[1], figure=float(match[2]))
+        right = ways[metric]
+        is_text = isinstance(written, str | int | float) and not isinstance(written, bool)
+        match = _BOUND.fullmatch(str(written).strip()) if is_text else None
+        if match is None or (match["comparison"] or right)[0] != right[0]:
+            raise SpecError(f"{where}.{metric}: {written!r}: want '{right} NUMBER', or NUMBER")
+        figure = float(match["figure"])
+        if math.isinf(figure):
+            raise SpecError(f"{where}.{metric}: {written!r}: want a NUMBER that is not so large")
+        return cls(metric=metric, comparison=match["comparison"] or right, figure=figure)
 
     def __str__(self) -> str:
         return f"{self.metric} {self.comparison} {self.figure:g}"

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import EvidenceError, PipelineError
@@ -16,6 +16,22 @@ from pipeline.layout import elsewhere
 
 # A line fit for a terminal: no control characters.
 Line = Annotated[str, Field(pattern=r"^\P{C}*$", max_length=2000)]
+
+
+def place(path: str) -> str:
+    """A path that means the same for everybody who has the project.
+
+    Raises:
+        ValueError: saying what it must be.
+    """
+    if not path or "\0" in path:
+        raise ValueError("want the path of a file or a folder")
+    if path.startswith("~"):
+        raise ValueError("want a path without ~, relative to the project's root or absolute")
+    return path
+
+
+Place = Annotated[str, AfterValidator(place)]
 
 
 class Record(BaseModel):

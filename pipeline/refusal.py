@@ -30,7 +30,7 @@ class Refusal(Record):
     facts: dict[str, JsonValue]
 
     def __str__(self) -> str:
-        return f"{self.cell}: {self.refused}"
+        return f"{self.stage}@{self.cell}: {self.refused}"
 
 
 def read(output: Path) -> Refusal | None:

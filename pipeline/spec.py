@@ -12,13 +12,21 @@ from pydantic import BeforeValidator, Field, JsonValue
 
 from pipeline.errors import SpecError
 from pipeline.layout import elsewhere
-from pipeline.record import Record
+from pipeline.record import Place, Record
 
 Entry = TypeVar("Entry")
-NAME = re.compile(r"[A-Za-z0-9_-]+")
+# What no name may have, and why: it becomes part of file names, and an argument of commands.
+_UNFIT = (
+    (re.compile(r"[^A-Za-z0-9._-]"), "holds {!r}; want letters, digits, ., _ and -"),
+    (re.compile(r"^[.-]"), "begins with {!r}; want a letter, a digit or _"),
+    (re.compile(r"\.\."), "holds {!r}; want one dot at a time"),
+    (re.compile(r"\.$"), "ends with {!r}; want a letter, a digit, _ or -"),
+    (re.compile(r"\.(?:json|done)$", re.IGNORECASE), "ends with {!r}, as files beside it do"),
+    (re.compile(r"(?<=.{100}).+"), "goes on with {!r} after 100 characters; want a shorter one"),
+)
 DATA = ("calibration", "validation")  # the fields of a model that are paths
 # The path of a data set; `none` says that there is none, as leaving it out does.
-DataPath = Annotated[str | None, BeforeValidator(lambda path: None if path == "none" else path)]
+DataPath = Annotated[Place | None, BeforeValidator(lambda path: None if path == "none" else path)]
 
 
 class Limits(Record):
@@ -90,14 +98,15 @@ class Variant(Record):
 
     Args:
         quantize: what differs from the precision's recipe.
-        gate: metric to bound, as `cosine_mean: ">= 0.98"`; left out, what the task bounds.
+        gate: metric to bound, as `cosine_mean: ">= 0.98"`, or `0.98` in the metric's direction;
+            left out, what the task bounds.
     """
 
     name: str
     model: str
     precision: str
     quantize: dict[str, JsonValue] = {}
-    gate: dict[str, str] = {}
+    gate: dict[str, JsonValue] = {}
 
 
 class Target(Record):
@@ -222,14 +231,24 @@ def _with_names(section: object, name: str) -> dict[str, Any]:
         raise SpecError(f"{name}: {section!r}: want a mapping of names to entries")
     named = {}
     for key, entry in section.items():
-        if not isinstance(key, str) or not NAME.fullmatch(key):
-            raise SpecError(f"{name}: name {key!r}: want letters, digits, _ and - only")
+        if problem := _misfit(key):
+            raise SpecError(f"{name}: name {key!r}: {problem}")
         if not isinstance(entry, dict):
             raise SpecError(f"{name}.{key}: {entry!r}: want a mapping")
         if "name" in entry:
             raise SpecError(f"{name}.{key}: unknown key 'name': the key {key!r} is its name")
         named[key] = {"name": key, **entry}
     return named
+
+
+def _misfit(key: object) -> str:
+    """What is wrong with the name of an entry; empty if it will do."""
+    if not isinstance(key, str):
+        return f"want a text: write it in quotes, '{key}'"
+    if not key:
+        return "want letters, digits, ., _ and -"
+    found = ((pattern.search(key), problem) for pattern, problem in _UNFIT)
+    return next((problem.format(match[0]) for match, problem in found if match), "")
 
 
 def _targets(section: object) -> dict[str, Any]:

@@ -261,6 +261,13 @@ def fail(error: BaseException) -> None:
     raise error
 
 
+def fail_over(files: str, error: BaseException) -> None:
+    from pipeline.host.reasons import over
+
+    with over(files):
+        raise error
+
+
 def import_what_is_not_there() -> None:
     importlib.import_module("not_there")  # unseen by transformers, which reads this file
 

@@ -220,7 +220,9 @@ def test_what_a_stage_refuses_is_its_output_and_nothing_is_left_of_the_one_befor
     folder = project / "artifacts" / "export" / "tiny"
     refused = json.loads((folder / "refused.json").read_text())
     assert done.returncode == 0
-    assert done.stderr == f"refused: tiny: {refused['refused']}\n"
+    assert done.stderr == (
+        f"refused: export@tiny: {refused['refused']}; log: .work/log/export-tiny.log\n"
+    )
     assert refused["refused"].startswith("model.safetensors: not safetensors: ")
     assert [path.name for path in folder.iterdir()] == ["refused.json"]
     assert json.loads((folder.parent / "tiny.provenance.json").read_text()) == refused

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, repro
 
 from pipeline import bounds, check
-from pipeline.errors import DataError, EvidenceError, GateError
+from pipeline.errors import DataError, EvidenceError, GateError, SpecError
 from pipeline.evidence import Accuracy, Execution
 from pipeline.figure import Figure, Interval, Metric
 from pipeline.gate import Bound, judge
@@ -73,6 +73,50 @@ def test_a_bound_that_is_just_reached_is_met(accuracy: Accuracy) -> None:
 def test_a_bound_may_be_on_the_upper_end_of_the_drops_interval(accuracy: Accuracy) -> None:
     assert met(accuracy, "spearman_drop_high", "<= 0.03") == [True, True]
     assert met(accuracy, "spearman_drop_high", "<= 0.02") == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("metric", "written", "bound"),
+    [
+        ("cosine_mean", ">= 0.98", "cosine_mean >= 0.98"),
+        ("cosine_mean", ">=0.98", "cosine_mean >= 0.98"),
+        ("cosine_mean", 0.98, "cosine_mean >= 0.98"),
+        ("cosine_mean", "0.98", "cosine_mean >= 0.98"),
+        ("cosine_mean", 1, "cosine_mean >= 1"),
+        ("cosine_mean", "> 0.98", "cosine_mean > 0.98"),
+        ("cosine_mean", ">= .98", "cosine_mean >= 0.98"),
+        ("spearman", -0.5, "spearman >= -0.5"),
+        ("spearman_drop", 0.02, "spearman_drop <= 0.02"),
+        ("spearman_drop", "< 0.02", "spearman_drop < 0.02"),
+        ("spearman_drop", "<=-1e-3", "spearman_drop <= -0.001"),
+        ("max_abs_error", 1e-3, "max_abs_error <= 0.001"),
+    ],
+)
+def test_a_bound_is_a_figure_or_a_figure_with_its_direction(
+    metric: str, written: object, bound: str
+) -> None:
+    assert str(Bound.parse(metric, written, METRICS, "gate")) == bound
+
+
+@pytest.mark.parametrize(
+    ("metric", "written"),
+    [
+        ("cosine_mean", "<= 0.98"),
+        ("cosine_mean", "< 0.98"),
+        ("spearman_drop", "> 0.02"),
+        *(("cosine_mean", w) for w in
+          ("", ">=", "0,98", "98 %", "= 0.98", "== 0.98", ">> 1", "1 2", "--1", "١", "1e999")),
+        *(("cosine_mean", w) for w in (None, True, [], {}, float("nan"), float("inf"))),
+    ],
+)  # fmt: skip
+def test_what_is_no_bound_is_told_what_one_is(metric: str, written: object) -> None:
+    with pytest.raises(SpecError, match=rf"^gate\.{metric}: .*: want .*NUMBER"):
+        Bound.parse(metric, written, METRICS, "gate")
+
+
+def test_more_than_a_figure_is_not_met_by_the_figure(accuracy: Accuracy) -> None:
+    assert met(accuracy, "cosine_mean", "> 0.97") == [True, False]
+    assert met(accuracy, "spearman_drop", "< 0.01") == [False, False]
 
 
 def test_without_labels_a_default_bound_on_them_is_left_out_and_ones_own_is_refused(

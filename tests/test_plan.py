@@ -72,7 +72,8 @@ IR = "export calibration reference quantize validate benchmark"
 MODULES = {
     "pipeline errors record refusal spec host host.atomic steps": EVERYTHING,
     "kinds steps._cell": ALL_BUT_OVER_ALL,
-    "host.child host.sandbox": "fetch export calibration reference quantize validate benchmark",
+    "host.child host.reasons host.sandbox": "fetch "
+    "export calibration reference quantize validate benchmark",
     "manifest": "fetch export calibration reference quantize benchmark package catalog release",
     "evidence": "validate benchmark package catalog release",
     "artifact gate": "package catalog release",
@@ -120,7 +121,7 @@ MODULES = {
     "precisions._int4 precisions.int4_asym precisions.int4_sym precisions.int8_weights "
     "steps._code steps._dvc steps._entries steps._repository steps._templates steps.build "
     "steps.doctor steps.init steps.machine steps.pin steps.standing steps.verify "
-    "host.digests imports": "",
+    "host.digests imports forecast": "",
     # What is left out of the digest, for the reasons that `LEFT_OUT` gives.
     " ".join(name.removeprefix("pipeline.") for name in LEFT_OUT): "",
 }
@@ -563,9 +564,11 @@ def test_files_that_stay_as_they_are_are_not_read_again(
 
 
 def test_dvc_sees_the_grid_as_it_is(project: Path) -> None:
-    """Cells, what each reads of the others and of the plan, and what it writes."""
+    """Cells, what each reads of the others and of the plan, and what it writes; dots are borne."""
     from dvc.repo import Repo
 
+    dotted = PARAMS.replace("theirs", "theirs-v1.5").replace("[CPU]", "[CPU, GPU.1]")
+    (project / "params.yaml").write_text(dotted)
     subprocess.run(["git", "init", "-q"], cwd=project, check=True, timeout=60)
     shutil.copyfile(ROOT / "dvc.yaml", project / "dvc.yaml")
     Repo.init(str(project)).close()

@@ -93,7 +93,9 @@ def test_an_error_class_that_is_none_of_ours_is_not_raised(
 ) -> None:
     line = json.dumps({"error": name, "message": "says so"})
 
-    assert refusal(place, "probes:answer", line) == "says so"
+    said = refusal(place, "probes:answer", line)
+
+    assert said == f"says so; its output is in {place['log']}"
 
 
 def test_an_answer_without_end_is_cut_off(
@@ -110,22 +112,80 @@ def test_an_answer_without_end_is_cut_off(
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (ValueError("no such\narchitecture"), "ValueError: no such architecture"),
-        (ValueError("word " * 300), f"ValueError: {'word ' * 300}".strip()),
-        (KeyError("hidden_size"), "KeyError: 'hidden_size'"),
-        (RuntimeError("Check 'rank == 2' failed"), "RuntimeError: Check 'rank == 2' failed"),
-        (OSError("no file named model.safetensors"), "OSError: no file named model.safetensors"),
-        (AssertionError(), "AssertionError: no message"),
-        (probes.PanicException("index out of bounds"), "PanicException: index out of bounds"),
+        (ValueError("no such\narchitecture"), "no such architecture (ValueError)"),
+        (ValueError("word " * 300), f"{'word ' * 299}word (ValueError)"),
+        (KeyError("hidden_size"), "it looks for what is not there: 'hidden_size' (KeyError)"),
+        (RuntimeError("Check 'rank == 2' failed"), "Check 'rank == 2' failed (RuntimeError)"),
+        (OSError("no file named model.safetensors"), "no file named model.safetensors (OSError)"),
+        (AssertionError(), "what it takes for granted does not hold (AssertionError)"),
+        (ValueError(), "without a word (ValueError)"),
+        (
+            probes.PanicException("index out of bounds"),
+            "probes refused its input: its native code gave up: index out of bounds (Panic",
+        ),
+        (
+            RuntimeError(
+                "Exception from src/core/src/node.cpp:123:\n"
+                "Check 'a == b' failed at src/core/shape.cpp:45:\n"
+                "While validating node 'opset1::MatMul' with friendly_name 'x':\n"
+                "Incompatible MatMul matrix dimension\n\n"
+            ),
+            "openvino refused its input: Incompatible MatMul matrix dimension (RuntimeError)",
+        ),
+        (
+            ValueError("It holds code: pass the argument `trust_remote_code=True` to run it"),
+            "It holds code: pass allow: [remote_code] of the model's entry to run it",
+        ),
     ],
 )
-def test_what_a_library_says_of_its_input_is_refused_in_its_own_words(
+def test_what_a_library_says_of_its_input_is_refused_with_what_it_means(
     place: dict[str, Path], error: BaseException, line: str
 ) -> None:
     with pytest.raises(LibraryError) as raised:
         run("probes:fail", error, returns=int, **place)
 
-    assert str(raised.value) == line
+    assert " refused its input: " in str(raised.value)
+    assert line in str(raised.value)
+    assert "log" not in str(raised.value)  # a refusal outlives it
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "line"),
+    [
+        (
+            "json:loads",
+            ["{"],
+            "Python refused its input: a file is not JSON: Expecting property name",
+        ),
+        ("numpy:zeros", [-1], "negative dimensions are not allowed (ValueError)"),
+        ("probes:fail", [ValueError("x")], "tests/probes.py:"),
+        (
+            "safetensors.numpy:load",
+            [b"x"],
+            "safetensors refused its input: a file is not safetensors: Err",
+        ),
+    ],
+)
+def test_a_refusal_names_whose_code_refused(
+    place: dict[str, Path], name: str, arguments: list[object], line: str
+) -> None:
+    with pytest.raises(LibraryError) as raised:
+        run(name, *arguments, returns=int, **place)
+
+    assert line in str(raised.value)
+
+
+def test_a_refusal_names_the_files_that_it_is_over(place: dict[str, Path]) -> None:
+    with pytest.raises(LibraryError, match=r"^tests/probes.py:\d+ refused vocab.txt: x \(ValueErr"):
+        run("probes:fail_over", "vocab.txt", ValueError("x"), returns=int, **place)
+
+
+def test_a_long_message_is_cut_between_words(place: dict[str, Path]) -> None:
+    with pytest.raises(ExportError) as raised:
+        run("probes:raise_error", "four " * 1000, returns=int, **place)
+
+    assert str(raised.value).endswith(" four ...")
+    assert sandbox.MAX_MESSAGE - 10 < len(str(raised.value)) <= sandbox.MAX_MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -146,12 +206,16 @@ def test_what_a_library_says_of_its_input_is_refused_in_its_own_words(
 def test_what_the_machine_lacked_is_no_refusal(
     place: dict[str, Path], error: BaseException
 ) -> None:
-    refusal(place, "probes:fail", error)
+    line = refusal(place, "probes:fail", error)
+
+    assert line.endswith(f"its output is in {place['log']}") or "limits.memory_gib" in line
 
 
 @pytest.mark.parametrize("name", ["probes:import_what_is_not_there", "not_there:at_all"])
 def test_a_module_that_is_not_there_is_no_refusal(place: dict[str, Path], name: str) -> None:
-    assert refusal(place, name) == "ModuleNotFoundError: No module named 'not_there'"
+    assert "failed over its input: No module named 'not_there' (ModuleNotFoundError); " in refusal(
+        place, name
+    )
 
 
 # ends

@@ -16,16 +16,20 @@ def command() -> None:
     """Build what params.yaml says, as far as it can be built.
 
     This is `dvc repro` that goes on with everything else where a model fails, and at its end shows
-    the catalog with what was refused or failed, and why. Ends with 1 if anything was.
+    the catalog with what was refused or failed, and why. Ends with 1 if anything was. What
+    `ovpipe check` would refuse of the files that params.yaml names is said first.
     """
-    from pipeline import check, report
+    from pipeline import check, forecast, report
     from pipeline.errors import RefusedError
     from pipeline.layout import Layout
     from pipeline.report.table import table, times
     from pipeline.steps import build
 
     layout = Layout()
-    built = build.build(check.load(layout.params), layout, _show)
+    params = check.load(layout.params)
+    for problem in forecast.problems(params, layout):
+        click.echo(f"warning: {problem}", err=True)
+    built = build.build(params, layout, _show)
     click.echo(times(built.seconds), nl=False)
     listed = built.catalog
     if listed.failures:

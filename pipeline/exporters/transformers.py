@@ -17,6 +17,7 @@ from typing import Any
 
 from pipeline import kinds
 from pipeline.errors import ExportError
+from pipeline.host.reasons import over
 from pipeline.networks import ir, writer
 from pipeline.networks.tensors import Networks, Tensors
 from pipeline.record import read_json
@@ -216,6 +217,7 @@ def _dtype(checkpoint: Mapping[str, int]) -> Any:
     return getattr(torch, _FLOATS["F32" if several else floats[-1]])
 
 
+@over("config.json and the weights")
 def _load(source: Path, model: Model, checkpoint: Mapping[str, int]) -> Any:
     """The checkpoint as a PyTorch model, whole and finite."""
     import torch
@@ -257,6 +259,7 @@ def _known_task(model: Model) -> str:
     return str(TasksManager.map_from_synonym(own))
 
 
+@over("the loaded model")
 def _export_model(network: Any, model: Model, source: Path, out: Path) -> dict[str, Any]:
     import torch
     from optimum.exporters.openvino import export_from_model
@@ -274,6 +277,7 @@ def _export_model(network: Any, model: Model, source: Path, out: Path) -> dict[s
         return writer.write(finish(exported, model, source), out)
 
 
+@over("the tokenizer's files")
 def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
     from openvino_tokenizers import convert_tokenizer
     from transformers import AutoTokenizer

@@ -163,9 +163,12 @@ def _answer(subject: Any, name: str, args: tuple[object, ...]) -> tuple[Any, str
         error = "SandboxError"
         text = f"{name}: out of memory: it may take {gib:.3g} GiB (limits.memory_gib of the model)"
     except BaseException as e:  # noqa: B902 - PanicException of Rust code is no Exception
+        from pipeline.host import reasons  # only now, as traceback below
+
         _print_traceback()
-        error = "LibraryError" if _would_happen_again(e) else "SandboxError"
-        text = f"{type(e).__name__}: {' '.join(str(e).split()) or 'no message'}"
+        again = _would_happen_again(e)
+        error = "LibraryError" if again else "SandboxError"
+        text = reasons.why(e, "refused" if again else "failed over")
     return subject, json.dumps({"error": error, "message": text})
 
 

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline import errors, kinds
 from pipeline.errors import PipelineError, SandboxError
-from pipeline.host import child, memory, progress, walls
+from pipeline.host import child, memory, progress, reasons, walls
 from pipeline.host.walls import Access
 from pipeline.spec import Limits
 
@@ -155,7 +155,7 @@ class Child:
                     result: T = said.result
                     return result
                 if isinstance(said, _Failure):
-                    raise _raised(said)
+                    raise _raised(said, self._log)
                 if isinstance(said, _Progress):
                     shown.show(*said.progress)
 
@@ -232,7 +232,7 @@ class Child:
         except ValidationError as e:
             problem = e.errors(include_url=False, include_input=False, include_context=False)[-1]
             raise SandboxError(
-                f"{name}: answered what it should not ({problem['msg'][:200]}); "
+                f"{name}: answered what it should not ({reasons.shortened(problem['msg'], 200)}); "
                 f"its output is in {self._log}"
             ) from e
 
@@ -326,13 +326,17 @@ def _environment(home: Path, access: Access | None, extra: Mapping[str, str]) ->
     }
 
 
-def _raised(said: _Failure) -> PipelineError:
-    """The error of the child's code, of one of our classes and fit for a terminal."""
+def _raised(said: _Failure, log: Path) -> PipelineError:
+    """The error of the child's code, of one of our classes and fit for a terminal.
+
+    Of a refusal, which outlives the log, whoever shows it says where the log is.
+    """
     kind = getattr(errors, said.error, None)
     if not (isinstance(kind, type) and issubclass(kind, PipelineError)):
         kind = SandboxError
     lines = ("".join(c for c in line if c.isprintable()) for line in said.message.split("\n"))
-    return kind("\n".join(lines)[:MAX_MESSAGE])
+    message = reasons.shortened("\n".join(lines), MAX_MESSAGE)
+    return kind(f"{message}; its output is in {log}" if kind is SandboxError else message)
 
 
 def _how(code: int, memory_bytes: int) -> str:

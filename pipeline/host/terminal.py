@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SpecError
 from pipeline.host import progress
 from pipeline.host.lifetime import die_with_parent
 from pipeline.layout import Layout
@@ -18,18 +18,19 @@ P = ParamSpec("P")
 
 
 @contextmanager
-def failing(*, as_json: bool = False) -> Iterator[None]:
+def failing(*, as_json: bool = False, cell: str = "") -> Iterator[None]:
     """What goes wrong in the block ends the process with one line and exit code 1.
 
-    With `as_json` the line is the key `error` of a JSON object on standard output. OVPIPE_DEBUG=1
-    shows the traceback instead.
+    With `as_json` the line is the key `error` of a JSON object on standard output. With `cell` it
+    names the cell, unless params.yaml itself is wrong. OVPIPE_DEBUG=1 shows the traceback instead.
     """
     try:
         yield
     except (PipelineError, OSError) as e:
         if os.environ.get("OVPIPE_DEBUG") == "1":
             raise
-        _say(str(e), f"error: {e}", as_json)
+        where = f"{cell}: " if cell and not isinstance(e, SpecError) else ""
+        _say(str(e), f"error: {where}{e}", as_json)
         sys.exit(1)
     except KeyboardInterrupt:
         _say("interrupted", "interrupted", as_json)
@@ -53,10 +54,11 @@ def stage(function: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         die_with_parent()
+        address = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
         with (
             progress.bar(None, " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])),
-            failing(),
-            _leaving_the_reason(),
+            failing(cell=address if "@" in address else ""),
+            _leaving_the_reason(address or "by-hand"),
         ):
             function(*args, **kwargs)
 
@@ -64,10 +66,9 @@ def stage(function: Callable[P, None]) -> Callable[P, None]:
 
 
 @contextmanager
-def _leaving_the_reason() -> Iterator[None]:
+def _leaving_the_reason(address: str) -> Iterator[None]:
     """Why a stage that DVC runs failed is left for `ovpipe build`, in a file of its own."""
-    address = os.environ.get("DVC_STAGE") or "by-hand"
-    reason = Layout().failure(address.rpartition(":")[2])
+    reason = Layout().failure(address)
     reason.unlink(missing_ok=True)
     try:
         yield

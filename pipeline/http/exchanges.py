@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpcore
 
 from pipeline.errors import TransferError
+from pipeline.host import reasons
 from pipeline.http.answer import Answer
 from pipeline.http.deadline import Deadline
 from pipeline.http.network import Backend
@@ -149,8 +150,8 @@ class Connections:
             waited_s = min(self.deadline.seconds, self.deadline.silence_s)
             raise TransferError(f"{where}: no answer within {waited_s:.3g} s") from e
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, OSError) as e:
-            reason = f"{type(e).__name__}: {str(e)[:200] or 'cut off'}"
-            raise TransferError(f"{where}: {reason}") from e
+            said = reasons.shortened(str(e) or "the connection broke off", 200)
+            raise TransferError(f"{where}: {said} ({type(e).__name__})") from e
 
 
 def _lines(url: str, headers: Mapping[str, str]) -> list[tuple[bytes | str, bytes | str]]:

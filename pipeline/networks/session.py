@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import DeviceError
+from pipeline.host import reasons
 from pipeline.networks import ir
 from pipeline.networks.inputs import fit
 from pipeline.networks.tensors import Array, Tensors
@@ -92,7 +93,7 @@ def compile_model(
     try:
         return ov.Core().compile_model(model, device, config)
     except RuntimeError as e:
-        raise DeviceError(f"device {device!r}: {reason(e)}") from e
+        raise DeviceError(f"device {device!r}: {reasons.last_line(str(e))}") from e
 
 
 def execution_devices(compiled: "ov.CompiledModel") -> tuple[str, ...]:
@@ -132,12 +133,6 @@ def missing(device: str) -> str | None:
 
 def absence(device: str, have: Iterable[str]) -> str | None:
     """Why a device is none of those that OpenVINO offers, or None if it is."""
-    if device == "AUTO" or any(n == device or n.startswith(f"{device}.") for n in have):
+    if device == "AUTO" or any(device in (n, n.partition(".")[0], f"{n}.0") for n in have):
         return None
     return f"device {device!r} is not there: OpenVINO offers {sorted(have)}"
-
-
-def reason(error: Exception) -> str:
-    """The last line of an OpenVINO message that says something: the first ones are C++ paths."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

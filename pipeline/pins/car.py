@@ -14,7 +14,7 @@ from pipeline.ipfs.unixfs import Dag
 from pipeline.layout import Layout
 from pipeline.pins import ReadBack
 from pipeline.pins._read_back import read_back
-from pipeline.record import Record
+from pipeline.record import Place, Record
 
 
 class Options(Record):
@@ -24,7 +24,7 @@ class Options(Record):
         folder: absolute, or relative to the project's root.
     """
 
-    folder: str = str(Layout().cars)
+    folder: Place = str(Layout().cars)
 
 
 def pin(name: str, dag: Dag, options: Options) -> ReadBack:

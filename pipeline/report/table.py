@@ -25,7 +25,8 @@ def table(listed: Catalog) -> str:
         if things:
             lines += ["", title]
         for thing in things:
-            lines += [f"  {thing}", *([f"    log: {thing.log}"] if thing.log else [])]
+            is_new = thing.log and thing.log not in str(thing)
+            lines += [f"  {thing}", *([f"    log: {thing.log}"] if is_new else [])]
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,8 @@ Each has
                                     sha256(path) is quick for files that stayed as they were
     access(location)                what fetching it may reach, beside a folder to write to
     fetch(location, wanted, out)    copies the wanted files of one revision, returns their Origin
+
+and may have `suggest(text)`: what a source that was written without a kind would be as one of this.
 """
 
 from pipeline.record import Record

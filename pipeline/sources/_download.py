@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import IntegrityError, SourceError
+from pipeline.host import reasons
 
 _HINTS = {
     401: "not there, or private; if it is private, set HF_TOKEN to a token that may read it",
@@ -81,4 +82,5 @@ def _reason(e: Exception) -> str:
     if isinstance(e, HfHubHTTPError):
         status = e.response.status_code
         return f"HTTP {status}: {_HINTS.get(status, 'try again later')}"
-    return repr(e)[:200]
+    said = reasons.shortened(" ".join(str(e).split()) or "the connection broke off", 200)
+    return f"{said} ({type(e).__name__})"

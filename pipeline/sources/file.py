@@ -7,15 +7,28 @@ from pathlib import Path
 from pipeline import manifest
 from pipeline.errors import SourceError, SpecError
 from pipeline.host.walls import Access
+from pipeline.record import place
 from pipeline.sources import Origin, _folder
 
 PINNED = False
 
 
 def check(location: str) -> None:
-    """Any path will do, as long as it is one."""
-    if "\0" in location:
-        raise SpecError(f"{location!r}: want the path of a folder")
+    """Any path will do, as long as it is one, and the same for everybody.
+
+    Raises:
+        SpecError: the location is something else.
+    """
+    try:
+        place(location)
+    except ValueError as e:
+        raise SpecError(f"'file:{location}': {e}") from e
+
+
+def suggest(text: str) -> str | None:
+    """A folder that is there, or a path that can be nothing else."""
+    is_path = text.startswith(("/", "./", "../")) or Path(text).is_dir()
+    return f"file:{text}" if is_path else None
 
 
 def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:

@@ -33,6 +33,12 @@ _NAME = r"\w(?:[\w.-]{0,94}\w)?"
 _LOCATION = re.compile(
     rf"(?!.*(?:--|\.\.|\.git@))(?P<repo>{_NAME}/{_NAME})@(?P<commit>[0-9a-f]{{40}})", re.ASCII
 )
+# What people have of a repository without its commit: a name, or the address of its page.
+_REPOSITORY = re.compile(
+    rf"(?!.*(?:--|\.\.))(?:https?://(?:huggingface\.co|hf\.co)/)?(?P<repo>{_NAME}/{_NAME})"
+    r"(?:@(?P<revision>[\w.-]+)|/)?",
+    re.ASCII,
+)
 _ENDPOINT = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w.-]+)*/?", re.ASCII)
 _LICENSE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
 
@@ -85,6 +91,15 @@ def check(location: str) -> None:
         SpecError: the location is something else.
     """
     _parts(location)
+
+
+def suggest(text: str) -> str | None:
+    """OWNER/NAME, or the page of that repository; the commit only if it is there."""
+    found = _REPOSITORY.fullmatch(text)
+    if not found:
+        return None
+    revision = found["revision"] or ""
+    return f"hf:{found['repo']}@{revision if re.fullmatch('[0-9a-f]{40}', revision) else 'COMMIT'}"
 
 
 def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:

@@ -38,6 +38,15 @@ def check(location: str) -> None:
         raise SpecError(f"'ipfs:{location}': want ipfs:CID: {e}") from e
 
 
+def suggest(text: str) -> str | None:
+    """A CID."""
+    try:
+        check(text)
+    except SpecError:
+        return None
+    return f"ipfs:{text}"
+
+
 def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:
     """The CID."""
     return location

@@ -31,6 +31,16 @@ def check(location: str) -> None:
         raise SpecError(f"'package:{location}': want package:IMPORT_NAME/FOLDER")
 
 
+def suggest(text: str) -> str | None:
+    """The folder of a package that is installed."""
+    try:
+        check(text)
+        _folder(text)
+    except (SourceError, SpecError):
+        return None
+    return f"package:{text}"
+
+
 def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:
     """The distribution and its version."""
     return _revision(location)

@@ -43,7 +43,8 @@ def run(cell: Cell, params: Params, layout: Layout, work: Callable[[], object]) 
             work()
         except RefusedError as e:
             refused = Refusal(refused=str(e), stage=cell.stage, cell=cell.name, facts=e.facts)
-            progress.note(f"refused: {refused}")
+            log = grid.log(cell.address, layout)
+            progress.note(f"refused: {refused}{f'; log: {log}' if log else ''}")
     if refused is not None:
         _write(refused, cell, layout)
 

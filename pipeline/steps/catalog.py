@@ -57,8 +57,10 @@ class Refused(Record):
         return grid.log(f"{self.stage}@{self.cell}", Layout())
 
     def __str__(self) -> str:
-        where = "" if self.stage == "package" else f"{self.stage}@{self.cell}: "
-        return f"{self.variant}: {where}{self.reason}"
+        where = f"{self.stage}@{self.cell}: "
+        if self.stage in grid.BY_MODEL:
+            return f"{self.variant}: {where}{self.reason}"
+        return f"{f'{self.variant}: ' if self.stage == 'package' else where}{self.reason}"
 
 
 class Failed(Record):

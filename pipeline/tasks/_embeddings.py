@@ -35,9 +35,9 @@ def items(path: Path) -> list[Item]:
     if path.suffix != _texts.LABELLED:
         return _texts.read(path)
     rows = _texts.table(path, COLUMNS)
-    for number, row in enumerate(rows, start=2):
+    for row in rows:
         if not _is_number(row["score"]):
-            raise DataError(f"{path}:{number}: score {row['score']!r}: want a number")
+            raise DataError(f"{path}:{row['line']}: score {row['score']!r}: want a number")
     return [Item((row["sentence1"], row["sentence2"]), float(row["score"])) for row in rows]
 
 

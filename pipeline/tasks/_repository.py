@@ -6,6 +6,7 @@
 is obeyed, and the contradiction is told.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -104,7 +105,7 @@ def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
         and (stated := getattr(said, name)) is not None
         and wanted != stated
     ]
-    positions = _positions(source)
+    positions = longest(_read(source / "config.json"))
     if options.max_length and positions and options.max_length > positions:
         raise ExportError(
             f"models.{model.name}.options.max_length: {options.max_length}: "
@@ -188,16 +189,17 @@ def _max_length(source: Path) -> int | None:
         _read(source / "tokenizer_config.json").get("model_max_length"),
     ]
     lengths = [int(n) for n in named if isinstance(n, int | float) and 2 <= n < _NO_LIMIT]
-    return min([lengths[0], *filter(None, [_positions(source)])]) if lengths else None
+    positions = longest(_read(source / "config.json"))
+    return min([lengths[0], *filter(None, [positions])]) if lengths else None
 
 
-def _positions(source: Path) -> int | None:
-    config = _read(source / "config.json")
-    positions = config.get("max_position_embeddings")
+def longest(config: Mapping[str, Any]) -> int | None:
+    """How many tokens an input may have, by the positions that config.json states."""
+    positions, padding = config.get("max_position_embeddings"), config.get("pad_token_id")
     if not isinstance(positions, int):
         return None
     if config.get("model_type") in _OFFSET_POSITIONS:
-        return positions - int(config.get("pad_token_id") or 0) - 1
+        return positions - (padding if isinstance(padding, int) else 0) - 1
     return positions
 
 

@@ -3,7 +3,6 @@
 A file of texts has one a line, an empty line being the empty text, and no labels.
 """
 
-import csv
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import Field
 
 from pipeline.errors import DataError
 from pipeline.figure import Figure, Metric
+from pipeline.host.reasons import over
 from pipeline.networks import ir
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Tensors
@@ -80,33 +80,40 @@ def read(path: Path) -> list[Item]:
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, split at line feeds only: texts may hold other separators.
+    """The lines of a UTF-8 file, split at LF and CRLF only: texts may hold other separators.
+
+    A byte order mark is none of the first line's.
 
     Raises:
         DataError: it is not there, or is not UTF-8.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {e}") from e
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as e:
+        raise DataError(f"{path}: {e.strerror}: want a file of UTF-8 text") from e
+    except UnicodeDecodeError as e:
+        raise DataError(f"{path}: byte {e.start}: {e.reason}: want UTF-8 text") from e
     return text.removesuffix("\n").split("\n") if text else []
 
 
 def table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a TSV with this header, without quoting.
+    """The rows of a TSV with this header, without quoting; each with the number of its `line`.
 
     Raises:
         DataError: naming the first line that is none.
     """
-    reader = csv.DictReader(lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
-    if tuple(reader.fieldnames or ()) != tuple(columns):
-        raise DataError(f"{path}:1: header {reader.fieldnames}: want {list(columns)}")
-    rows = list(reader)
-    for number, row in enumerate(rows, start=2):
-        if set(row) != set(columns) or None in row.values():
+    header, *rest = [line.split("\t") for line in lines(path)] or [[]]
+    if tuple(header) != tuple(columns):
+        raise DataError(f"{path}:1: header {header}: want {list(columns)}, tab-separated")
+    rows = []
+    for number, cells in enumerate(rest, start=2):
+        if cells == [""]:
+            continue
+        if len(cells) != len(columns):
             raise DataError(f"{path}:{number}: want {', '.join(columns)}, tab-separated")
-    if not rows:
-        raise DataError(f"{path}: no rows: want {', '.join(columns)}, tab-separated")
+        rows.append({"line": str(number), **dict(zip(columns, cells, strict=True))})
+    if len(rows) < 2:
+        raise DataError(f"{path}: {len(rows)} rows: want at least 2")
     return rows
 
 
@@ -156,6 +163,7 @@ def count(inputs: Tensors) -> int:
     return int(inputs[TOKENS].shape[1])
 
 
+@over("the tokenizer's files")
 def tokenizer_of(source: Path, model: Model) -> Any:
     """The tokenizer of a repository, as transformers has it."""
     from transformers import AutoTokenizer

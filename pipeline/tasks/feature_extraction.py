@@ -21,6 +21,7 @@ from pipeline.tasks._embeddings import METRICS as METRICS
 from pipeline.tasks._embeddings import items as items
 from pipeline.tasks._repository import Options as Options
 from pipeline.tasks._repository import Resolved as Resolved
+from pipeline.tasks._repository import longest as longest
 from pipeline.tasks._repository import resolve as resolve
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH

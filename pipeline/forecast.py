@@ -1,0 +1,117 @@
+"""What will be refused or fail once it runs, as far as the files of this machine tell.
+
+`ovpipe check` refuses over it, and `ovpipe build` says it and goes on: stages do not ask, because a
+model whose files are not here must not cost the others theirs.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline import kinds
+from pipeline.errors import DataError, PipelineError
+from pipeline.layout import Layout
+from pipeline.manifest import SourceLock
+from pipeline.spec import DATA, Model, Params, Variant
+
+_CONFIG = "config.json"
+_MAX_CONFIG_BYTES = 1 << 20
+
+
+def problems(params: Params, layout: Layout) -> list[str]:
+    """One line per problem, with the key, the value and what would be right."""
+    lines: list[str] = []
+    counts: dict[str, int | None] = {}
+    for model in params.models.values():
+        for field in DATA:
+            try:
+                counts[f"{model.name}.{field}"] = _count(model, field)
+            except PipelineError as e:
+                lines.append(f"models.{model.name}.{field}: {e}")
+        try:
+            lines += _too_long(params, model, _config(model, layout))
+        except (PipelineError, OSError) as e:
+            lines.append(f"models.{model.name}.source: {e}")
+    for variant in params.variants.values():
+        lines += _too_few(params, variant, counts.get(f"{variant.model}.calibration"))
+    return lines
+
+
+def _count(model: Model, field: str) -> int | None:
+    """How many items a data set holds; None if there is none.
+
+    Raises:
+        DataError: it is not there, or not what the task reads.
+    """
+    given = getattr(model, field)
+    if given is None:
+        return None
+    path = Path(given)
+    if not path.exists():
+        raise DataError(f"{str(path)!r}: no such file or folder")
+    return len(kinds.load("task", model.task).items(path))
+
+
+def _too_long(params: Params, model: Model, config: dict[str, Any]) -> Iterator[str]:
+    """What is longer than the source's config.json allows."""
+    longest = getattr(kinds.load("task", model.task), "longest", None)
+    most = longest(config) if longest else None
+    asked = {f"models.{model.name}.options.max_length": model.options.get("max_length")}
+    sizes = f"models.{model.name}.sizes" if model.sizes else "benchmark.sizes"
+    for index, size in enumerate(params.sizes(model)):
+        asked[f"{sizes}.{index}.length"] = size.get("length")
+    for where, length in asked.items():
+        if most is not None and isinstance(length, int) and length > most:
+            yield f"{where}: {length}: model {model.name!r} has {most} positions"
+
+
+def _too_few(params: Params, variant: Variant, count: int | None) -> Iterator[str]:
+    """What of the calibration data is wanted and not there."""
+    precision = kinds.load("precision", variant.precision)
+    options = precision.Options.from_dict(params.options(variant)).to_dict()
+    wanted = options.get("subset_size", 0)
+    if precision.NEEDS_CALIBRATION and count is not None and wanted > count:
+        file = params.model(variant.model).calibration
+        yield f"variants.{variant.name}: subset_size {wanted}: {file} holds only {count}"
+
+
+def _config(model: Model, layout: Layout) -> dict[str, Any]:
+    """The source's config.json where it lies on this machine; empty where it does not.
+
+    Raises:
+        SourceError: the source is to be on this machine, and is not.
+    """
+    found: list[Path] = []
+
+    def noted(path: Path) -> str:
+        found.append(path)
+        return ""
+
+    # A kind whose files lie here asks for the digest of those that are wanted, and only then.
+    source = kinds.load("source", model.source_kind)
+    source.fingerprint(model.source_location, lambda name: name == _CONFIG, noted)
+    if not found and _is_fetched(model, layout):
+        found.append(layout.source(model.name) / _CONFIG)
+    return _read(found[0]) if found else {}
+
+
+def _is_fetched(model: Model, layout: Layout) -> bool:
+    lock = layout.source_lock(model.name)
+    try:
+        return lock.is_file() and SourceLock.read(lock).source == model.source
+    except PipelineError:
+        return False  # what is no lock is a refusal, or of another version
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A small JSON object of a stranger's; empty if it is none, which export says better."""
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        content = file.read(_MAX_CONFIG_BYTES)
+    try:
+        fields = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
