@@ -16,7 +16,7 @@ class Exported(Record):
         checkpoint: bytes of the source's tensors by element type.
         toolchain: versions of the exporter's distributions.
         rt_info: by network, what tools wrote into it and the IR does not carry.
-        notes: where params.yaml contradicts what the model's repository says.
+        notes: where params.yaml contradicts the model's repository, and what else is to be known.
         removed: what parsers did not get to see of the source's configurations.
         walls: what held the process in.
     """
@@ -60,7 +60,7 @@ class Provenance(Record):
         recipe: precision, options as they were used, instruction set, bytes of the weights.
         toolchain: versions by stage.
         stamps: what the tools wrote into rt_info and the IR does not carry.
-        notes: where params.yaml contradicts what the model's repository says.
+        notes: where params.yaml contradicts the model's repository, and what else is to be known.
         removed: what parsers did not get to see of the source's configurations.
         walls: what held the processes in that made it.
     """

@@ -90,7 +90,8 @@ MODULES = {
     "figure": f"{TASK} package catalog release",
     "networks.metrics": TASK,
     "steps.validate": "validate",
-    "exporters exporters.transformers": "export reference benchmark",
+    "exporters exporters.transformers exporters._tokenizer networks.positions": "export reference "
+    "benchmark",
     "networks.description": "export quantize",
     "steps.export": "export",
     "networks.weights precisions steps.quantize": "quantize",
@@ -109,7 +110,8 @@ MODULES = {
     "bounds steps.package": "package",
     "steps.catalog report report.table report.figures": "catalog release",
     "steps.release": "release",
-    "tasks tasks._embeddings tasks._pooling tasks._repository tasks._texts": TASK,
+    "tasks tasks._embeddings tasks._layers tasks._modules tasks._pooling tasks._repository "
+    "tasks._texts tasks._transformer": TASK,
     "tasks._classes tasks._images tasks.image_classification tasks.text_classification": "",
     "tasks.feature_extraction": "export@ours calibration@ours reference@ours quantize@ours-int8 "
     "validate@ours-fp32 validate@ours-int8 benchmark@ours-fp32-CPU benchmark@ours-int8-CPU",

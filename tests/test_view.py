@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline import kinds, manifest
 from pipeline.errors import ExportError, IntegrityError
+from pipeline.exporters import _tokenizer
 from pipeline.exporters import transformers as exporter
 from pipeline.spec import Model
 from pipeline.steps import _configuration, _view, export
@@ -544,7 +545,7 @@ def test_a_tokenizer_without_a_vocabulary_is_refused(source: Path, tmp_path: Pat
     (tmp_path / "ir").mkdir()
 
     with pytest.raises(ExportError, match=r"has no tokens but \['\[CLS\]', .*want tokenizer\.json"):
-        exporter._export_tokenizer(source, model_of(source), tmp_path / "ir")
+        _tokenizer.export(source, model_of(source), tmp_path / "ir")
 
 
 # For any configuration

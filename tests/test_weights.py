@@ -24,8 +24,8 @@ from pipeline.networks.weights import IgnoredScope
 from pipeline.spec import Model
 from pipeline.steps import _source, export, quantize
 from pipeline.steps.fetch import collect
+from pipeline.tasks._modules import Module
 from pipeline.tasks._pooling import Layer
-from pipeline.tasks._repository import Dense
 
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
@@ -511,7 +511,7 @@ def test_a_dense_module_s_pickle_is_read_only_where_it_is_allowed(
     import torch
 
     torch.save({"linear.weight": torch.ones(2, 2)}, tmp_path / "pytorch_model.bin")
-    dense = Dense(tmp_path, "Identity")
+    dense = Module(tmp_path, "Identity")
 
     if allowed:
         assert Layer(dense, ["pickle"])(np.ones(2)).tolist() == [2, 2]

@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from pipeline import kinds
 from pipeline.errors import ExportError
+from pipeline.exporters import _tokenizer
 from pipeline.host.reasons import over
-from pipeline.networks import ir, writer
+from pipeline.networks import ir, positions, writer
 from pipeline.networks.tensors import Networks, Tensors
 from pipeline.record import read_json
 from pipeline.spec import Model
@@ -40,12 +42,14 @@ _SAFE = (
     "model-*.safetensors",
     "model.safetensors.index.json",
     "[0-9]*_Dense/model.safetensors",
+    "[0-9]*_LayerNorm/model.safetensors",
 )
 _PICKLE = (
     "pytorch_model.bin",
     "pytorch_model-*.bin",
     "pytorch_model.bin.index.json",
     "[0-9]*_Dense/pytorch_model.bin",
+    "[0-9]*_LayerNorm/pytorch_model.bin",
 )
 _SAFE_CHECKPOINTS = (
     ("model.safetensors",),
@@ -102,11 +106,13 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     checkpoint = _checkpoint(source, model)
     network = _load(source, model, checkpoint)
     stamps = {ir.MODEL: _export_model(network, model, source, out)}
+    of_tokenizer, notes = {}, []
     if _TOKENIZER in kinds.load("task", model.task).FILES:
-        stamps |= _export_tokenizer(source, model, out)
+        of_tokenizer, notes = _tokenizer.export(source, model, out)
     _copy_beside(source, model, out)
     dtype = str(network.dtype).removeprefix("torch.")
-    return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps}
+    stamps |= of_tokenizer
+    return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps, "notes": notes}
 
 
 def original(source: Path, model: Model) -> Networks:
@@ -264,6 +270,7 @@ def _export_model(network: Any, model: Model, source: Path, out: Path) -> dict[s
     import torch
     from optimum.exporters.openvino import export_from_model
 
+    _stand_in_for_a_head(network)
     with tempfile.TemporaryDirectory(dir=out.parent) as raw:
         export_from_model(
             network,
@@ -273,27 +280,21 @@ def _export_model(network: Any, model: Model, source: Path, out: Path) -> dict[s
             patch_16bit_model=network.dtype in (torch.float16, torch.bfloat16),
         )
         exported = ir.read(Path(raw))
+        if _known_task(model) == "feature-extraction":
+            positions.from_mask(exported)
         finish = getattr(kinds.load("task", model.task), "finish", lambda network, *_: network)
         return writer.write(finish(exported, model, source), out)
 
 
-@over("the tokenizer's files")
-def _export_tokenizer(source: Path, model: Model, out: Path) -> dict[str, Any]:
-    from openvino_tokenizers import convert_tokenizer
-    from transformers import AutoTokenizer
+def _stand_in_for_a_head(network: Any) -> None:
+    """Let a decoder without a head be found where one with a head has it.
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        source, trust_remote_code="remote_code" in model.allow, local_files_only=True
-    )
-    added = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
-    if not set(tokenizer.get_vocab()) - added:  # transformers makes one if there is no vocabulary
-        raise ExportError(
-            f"{model.source}: its tokenizer has no tokens but {sorted(added)[:10]}: "
-            "want tokenizer.json or the vocabulary of a tokenizer"
-        )
-    models = convert_tokenizer(tokenizer, with_detokenizer=True)
-    names = (ir.TOKENIZER, ir.DETOKENIZER)
-    return {name: writer.write(made, out, name) for name, made in zip(names, models, strict=True)}
+    optimum-intel 2.2 patches Mistral, Phi-3, GPT-Neo and BLOOM by `network.model.layers` or
+    `network.transformer.h` whatever they are exported as.
+    """
+    prefix = network.base_model_prefix
+    if prefix in ("model", "transformer") and not hasattr(network, prefix):
+        setattr(network, prefix, SimpleNamespace(**dict(network.named_children())))
 
 
 def _copy_beside(source: Path, model: Model, out: Path) -> None:

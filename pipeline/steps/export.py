@@ -69,8 +69,8 @@ def write_ir(model: Model, source: Path, out: Path) -> dict[str, Any]:
     description.write(out, told)
     return {
         "toolchain": versions(exporter.TOOLCHAIN),
-        "notes": notes,
         **made,
+        "notes": [*notes, *made.get("notes", ())],
     }
 
 

@@ -19,7 +19,6 @@ from pipeline.tasks._embeddings import METRICS as METRICS
 from pipeline.tasks._embeddings import items as items
 from pipeline.tasks._repository import Options as Options
 from pipeline.tasks._repository import Resolved as Resolved
-from pipeline.tasks._repository import longest as longest
 from pipeline.tasks._repository import resolve as resolve
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
@@ -28,6 +27,7 @@ from pipeline.tasks._texts import Sizes as Sizes
 from pipeline.tasks._texts import encode as encode
 from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._texts import sized as sized
+from pipeline.tasks._transformer import longest as longest
 
 if TYPE_CHECKING:
     import openvino as ov

@@ -10,11 +10,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from pipeline.errors import ExportError
 from pipeline.figure import Figure
 from pipeline.networks.tensors import Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _repository, _texts
+from pipeline.tasks import Item, Trial, _classes, _texts, _transformer
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
@@ -22,6 +23,7 @@ from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._texts import Sizes as Sizes
 from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._texts import sized as sized
+from pipeline.tasks._transformer import longest as longest
 
 RUNS_WITH = ()
 METRICS = {**_classes.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
@@ -63,14 +65,13 @@ def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
     Raises:
         ExportError: its outputs are no choice between labels, or it takes fewer tokens.
     """
-    options = Options.from_dict(model.options)
-    length, notes = _repository.max_length(model, options.max_length, source)
-    resolved = Resolved(
-        max_length=length,
-        padding_side=_repository.padding_side(source),
-        labels=_classes.labels(model, source),
-    )
-    return resolved, notes
+    options, config = Options.from_dict(model.options), f"models.{model.name}: its repository"
+    resolved = {
+        "max_length": _transformer.length(model, options.max_length, source),
+        "padding_side": _transformer.padding_side(source),
+        "labels": _classes.labels(model, source),
+    }
+    return Resolved.from_dict(resolved, config, ExportError), []
 
 
 def items(path: Path) -> list[Item]:
