@@ -128,7 +128,7 @@ def test_a_model_that_needs_what_lies_elsewhere_is_refused_by_name(
         named = r"^tokenizer_config\.json: vocab_file: '/.*words': not in the source"
     else:
         (thief / "vocab.txt").write_text("[UNK]\n")
-        (thief / "model-00001-of-00002.safetensors").touch()
+        (thief / "model-00001-of-00002.safetensors").write_bytes(b"\2" + bytes(7) + b"{}")
         named = r"^model\.safetensors\.index\.json: weight_map: '\.\./elsewhere/weights.*: not in"
     model = entry(thief, allow=())
     fetch(model, layout)

@@ -90,8 +90,8 @@ MODULES = {
     "figure": f"{TASK} package catalog release",
     "networks.metrics": TASK,
     "steps.validate": "validate",
-    "exporters exporters.transformers exporters._tokenizer networks.positions": "export reference "
-    "benchmark",
+    "exporters exporters.transformers exporters._checkpoint exporters._errors exporters._loading "
+    "exporters._tokenizer networks.positions": "export reference benchmark",
     "networks.description": "export quantize",
     "steps.export": "export",
     "networks.weights precisions steps.quantize": "quantize",
@@ -99,7 +99,8 @@ MODULES = {
     "precisions.int8 precisions._nncf": "quantize@ours-int8",
     "precisions.fp16": "quantize@theirs-fp16",
     "precisions.bf16": "quantize@theirs-bf16",
-    "sources sources._folder steps.fetch": "fetch",
+    "sources sources._folder steps.fetch steps._contents": "fetch",
+    "steps._nested": f"fetch {ORIGINAL}",
     "sources.package": "fetch@ours",
     "sources.file": "fetch@theirs",
     "steps._configuration steps._source steps._view": ORIGINAL,
@@ -140,6 +141,7 @@ DISTRIBUTIONS = {
     "nncf": "quantize@ours-int8",
     "torch": "export reference benchmark",
     "safetensors": "export reference benchmark",
+    "sentencepiece": "export calibration reference quantize@ours-int8 benchmark",
     "transformers": "export calibration reference quantize@ours-int8 benchmark",
     "tokenizers": "export calibration reference quantize@ours-int8 benchmark",
     "numpy": "export calibration reference quantize@ours-int8 quantize@theirs-fp16 "

@@ -538,9 +538,11 @@ def model_of(source: str) -> Model:
 def repository(server: Faulty, monkeypatch: pytest.MonkeyPatch) -> Dag:
     """A model's files and a large one that nobody wants, on the gateway of the environment."""
     monkeypatch.setenv("OVPIPE_GATEWAYS", server.url)
-    for name, size in (("config.json", 20), ("model.safetensors", 3 << 20), ("tf.h5", 4 << 20)):
+    begins = {"config.json": b'{"model_type": ""}', "model.safetensors": b"\2" + bytes(7) + b"{}"}
+    for name, size in (("config.json", 18), ("model.safetensors", 3 << 20), ("tf.h5", 4 << 20)):
+        begin = begins.get(name, b"")
         Path("model").mkdir(exist_ok=True)
-        Path("model", name).write_bytes(content_of(name, size))
+        Path("model", name).write_bytes(begin + content_of(name, size - len(begin)))
     dag = unixfs.import_path(Path("model"))
     server.add(car_of(dag))
     return dag

@@ -32,7 +32,9 @@ from pipeline.spec import Limits, Model
 from pipeline.steps.fetch import fetch, is_plain, wanted_by
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-CONFIG, WEIGHTS = b'{"model_type": "bert"}', bytes(range(256)) * 40
+CONFIG = b'{"model_type": "bert"}'
+HEADER = b'{"weight": {"dtype": "U8", "shape": [10240], "data_offsets": [0, 10240]}}'
+WEIGHTS = len(HEADER).to_bytes(8, "little") + HEADER + bytes(range(256)) * 40  # safetensors
 FILES = {"config.json": CONFIG, "model.safetensors": WEIGHTS, "README.md": b"# A model"}
 TOKEN = "hf_notToBeShown"  # noqa: S105 - of the loopback hub
 
@@ -96,7 +98,6 @@ def test_fetch_locks_every_file_by_size_and_sha256(tmp_path: Path, layout: Layou
     [
         ["README.md"],
         ["config.json", "tokenizer.json"],
-        ["config.json", "pytorch_model.bin"],
         ["config.json", "2_Dense/model.safetensors", "model-00001-of-00002.safetensors"],
         ["config.json", "model.safetensors.index.json"],
     ],
@@ -109,10 +110,10 @@ def test_a_source_without_weights_is_refused_with_the_names_of_what_would_do(
     with pytest.raises(UnfitError) as raised:
         fetch(of_source(f"file:{folder}"), layout)
 
+    others = [name for name in names if name.endswith(".safetensors")]
     assert str(raised.value) == (
         f"file:{folder}: no weights: want model.safetensors or model.safetensors.index.json "
-        "with model-*.safetensors; "
-        "pytorch_model.bin or pytorch_model.bin.index.json would want allow: [pickle]"
+        "with model-*.safetensors" + (f"; has {others}" if others else "")
     )
     assert left_behind(layout) == []
 

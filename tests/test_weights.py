@@ -418,7 +418,7 @@ def test_a_pickle_that_holds_more_than_tensors_is_refused_in_one_line(tmp_path: 
     (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps({"x": Path("x")}))
 
     with pytest.raises(ExportError, match="^pytorch_model.bin: no pickled state dict: ") as caught:
-        transformers._checkpoint(tmp_path, model(tmp_path, "pickle"))
+        transformers._checkpoint.sizes(tmp_path, model(tmp_path, "pickle"))
 
     assert len(str(caught.value).splitlines()) == 1
 
@@ -468,8 +468,9 @@ def test_where_pickles_are_allowed_safetensors_are_loaded_first_all_the_same(
     source, first = stored(LAYOUTS[layout], tiny_bert, tmp_path)
     allowing = model(source, "pickle")
 
-    checkpoint = transformers._checkpoint(source, allowing)
-    loaded = transformers._load(source, allowing, checkpoint).state_dict()
+    checkpoint = transformers._checkpoint.sizes(source, allowing)
+    dtype = transformers._checkpoint.dtype(checkpoint)
+    loaded = transformers._loading.load(source, allowing, dtype).network.state_dict()
 
     assert set(checkpoint) == {"F16"}
     assert all(loaded[name].equal(tensor) for name, tensor in first.items())
@@ -501,7 +502,7 @@ def test_a_pickle_that_an_index_of_safetensors_names_is_not_loaded(
 
 def test_a_source_without_weights_is_refused_with_their_names(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"no weights: want one of \['model\.safetensors'"):
-        transformers._checkpoint(tmp_path, model(tmp_path))
+        transformers._checkpoint.sizes(tmp_path, model(tmp_path))
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -534,7 +535,7 @@ def test_no_value_of_a_checkpoint_is_rounded_when_it_is_loaded(
 ) -> None:
     import torch
 
-    assert transformers._dtype(checkpoint) == getattr(torch, dtype)
+    assert transformers._checkpoint.dtype(checkpoint) == getattr(torch, dtype)
 
 
 def test_a_checkpoint_of_several_dtypes_is_exported_at_fp32(

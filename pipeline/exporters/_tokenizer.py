@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
 from pipeline.errors import ExportError
+from pipeline.exporters._errors import told
 from pipeline.networks import ir, writer
 from pipeline.spec import Model
 
@@ -54,9 +55,10 @@ def export(source: Path, model: Model, out: Path) -> tuple[dict[str, Any], list[
 def _original(source: Path, model: Model) -> Any:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        source, trust_remote_code="remote_code" in model.allow, local_files_only=True
-    )
+    with told(f"{model.source}: no tokenizer can be made of its files: want tokenizer.json"):
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, trust_remote_code="remote_code" in model.allow, local_files_only=True
+        )
     added = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
     if not set(tokenizer.get_vocab()) - added:  # transformers makes one if there is no vocabulary
         raise ExportError(

@@ -27,9 +27,14 @@ _MEANINGS = {
     "UnpicklingError": "a file is no pickle that it may load",
 }
 # What a library calls what an entry of params.yaml decides.
-_OURS = (
-    (r"(?:the (?:argument|option) )?[`'\"]?\btrust_remote_code *= *True\b[`'\"]?", "remote_code"),
-    (r"(?:the (?:argument|option) )?[`'\"]?\buse_safetensors *= *False\b[`'\"]?", "pickle"),
+_OURS = ((r"(?:the (?:argument|option) )?[`'\"]?\buse_safetensors *= *False\b[`'\"]?", "pickle"),)
+_REMOTE_CODE = (
+    "it wants code that came with the model: allow: [remote_code] of the model's entry lets it "
+    "run, from a pinned source"
+)
+_SENTENCE = re.compile(r"(?<=[.!?]) +(?=[A-Z(])")
+_ADVICE = re.compile(
+    r"https?:|please|you can|you were|make sure|pip install|could be because|if this", re.IGNORECASE
 )
 _NATIVE = re.compile(r"^(?:Exception from|Check '.*' failed at) src/", re.MULTILINE)  # OpenVINO's
 _STDLIB = str(Path(traceback.__file__).parent)
@@ -54,10 +59,15 @@ def why(error: BaseException, verb: str) -> str:
         verb: what the library did.
     """
     files = next(iter(getattr(error, "__notes__", ())), "its input")
+    return f"{_library(error)} {verb} {files}: {said(error)}"
+
+
+def said(error: BaseException) -> str:
+    """What an exception means and says: `it looks for what is not there: 'x' (KeyError)`."""
     kind = type(error)
     meaning = next((_MEANINGS[k.__name__] for k in kind.__mro__ if k.__name__ in _MEANINGS), "")
-    said = ": ".join(filter(None, (meaning, _message(error)))) or "without a word"
-    return f"{_library(error)} {verb} {files}: {said} ({kind.__name__})"
+    text = ": ".join(filter(None, (meaning, _message(error)))) or "without a word"
+    return f"{text} ({kind.__name__})"
 
 
 def last_line(message: str) -> str:
@@ -74,8 +84,15 @@ def shortened(text: str, limit: int) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """What an exception says, in one line and in our words; files by their names in the source."""
+    """What an exception says, in one line and in our words; files by their names in the source.
+
+    Sentences that advise whoever called the library, which is us, are left out.
+    """
     text = last_line(str(error)) if _NATIVE.search(str(error)) else " ".join(str(error).split())
+    if "trust_remote_code" in text:
+        return _REMOTE_CODE
+    sentences = _SENTENCE.split(text)
+    text = " ".join(s for s in sentences if not _ADVICE.search(s)) or sentences[0]
     for pattern, leave in _OURS:
         text = re.sub(pattern, f"allow: [{leave}] of the model's entry", text)
     here = str(Path.cwd())

@@ -1,5 +1,7 @@
 """`hf:OWNER/NAME@COMMIT`: one commit of a model repository on a Hugging Face hub.
 
+`hf:OWNER/NAME@COMMIT/FOLDER` is a folder of it, whose files are delivered as if it were the top.
+
 The hub is asked which files the commit holds, and believed in nothing else: its listing is read
 strictly, no file may grow past its listed size, and every file must have its listed hash (git's own
 is checked here; the sha256 of an LFS file is in the Origin, and held against what arrived by
@@ -30,8 +32,11 @@ from pipeline.sources._download import download
 MAX_LISTING_BYTES = 64 << 20
 
 _NAME = r"\w(?:[\w.-]{0,94}\w)?"
+_PART = r"[\w+=-][\w.+=, -]*"  # begins with no dot
 _LOCATION = re.compile(
-    rf"(?!.*(?:--|\.\.|\.git@))(?P<repo>{_NAME}/{_NAME})@(?P<commit>[0-9a-f]{{40}})", re.ASCII
+    rf"(?![^@]*(?:--|\.\.|\.git@))(?P<repo>{_NAME}/{_NAME})@(?P<commit>[0-9a-f]{{40}})"
+    rf"(?P<folder>(?:/{_PART})*)",
+    re.ASCII,
 )
 # What people have of a repository without its commit: a name, or the address of its page.
 _REPOSITORY = re.compile(
@@ -85,7 +90,7 @@ PINNED = True
 
 
 def check(location: str) -> None:
-    """Want OWNER/NAME@COMMIT.
+    """Want OWNER/NAME@COMMIT, or that and a folder with no `..` in it.
 
     Raises:
         SpecError: the location is something else.
@@ -103,8 +108,8 @@ def suggest(text: str) -> str | None:
 
 
 def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[Path], str]) -> str:
-    """The commit."""
-    return _parts(location)[1]
+    """The commit, and the folder if it is one."""
+    return location.partition("@")[2]
 
 
 def access(location: str) -> Access:
@@ -123,20 +128,23 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     """
     from huggingface_hub import hf_hub_url
 
-    repo, commit = _parts(location)
+    repo, commit, folder = _parts(location)
     endpoint, headers = _endpoint(), _headers()
     listing = _listing(location, f"{endpoint}/api/models/{repo}/revision/{commit}", headers, out)
-    files = [
-        _File.read(entry, location)
+    inside = [
+        (name.removeprefix(folder), entry)
         for entry in listing.siblings
-        if isinstance(name := entry.get("rfilename"), str) and wanted(name)
+        if isinstance(name := entry.get("rfilename"), str) and name.startswith(folder)
     ]
-    total_bytes = sum(file.size for file in files)
+    if folder and not inside:
+        raise SourceError(f"hf:{location}: no folder {folder[:-1]!r} in the repository")
+    files = [(name, _File.read(entry, location)) for name, entry in inside if wanted(name)]
+    total_bytes = sum(file.size for _, file in files)
     _check_space(location, total_bytes, out)
     with progress.bar(total_bytes, location, "B") as bar:
-        for file in files:
+        for name, file in files:
             where = f"hf:{location}: {file.rfilename}"
-            path = out / file.rfilename
+            path = out / name
             url = hf_hub_url(repo, file.rfilename, revision=commit, endpoint=endpoint)
             download(
                 url, path, where=where, limit_bytes=file.size, headers=headers, arrived=bar.update
@@ -145,18 +153,20 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     return Origin(
         revision=commit,
         license=_license(listing.cardData or {}),
-        sha256={file.rfilename: file.lfs.sha256 for file in files if file.lfs},
+        sha256={name: file.lfs.sha256 for name, file in files if file.lfs},
     )
 
 
-def _parts(location: str) -> tuple[str, str]:
+def _parts(location: str) -> tuple[str, str, str]:
+    """Repository, commit, and the folder with a slash behind it; empty for the top."""
     found = _LOCATION.fullmatch(location)
     if not found:
         raise SpecError(
-            f"'hf:{location}': want hf:OWNER/NAME@COMMIT with all 40 hex digits of the commit; "
-            "a branch or a tag can move"
+            f"'hf:{location}': want hf:OWNER/NAME@COMMIT with all 40 hex digits of the commit "
+            "(a branch or a tag can move), and behind it /FOLDER if the model lies in one"
         )
-    return found["repo"], found["commit"]
+    folder = found["folder"].removeprefix("/")
+    return found["repo"], found["commit"], folder and f"{folder}/"
 
 
 def _endpoint() -> str:

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import ExportError, IntegrityError
+from pipeline.steps import _nested
 from pipeline.steps._configuration import Removed, Role, clean
 
 MAX_CONFIGURATION_BYTES = 64 << 20
@@ -65,7 +66,8 @@ def make(
     """Fill a new folder with what parsers may see of a source.
 
     Every file is an absolute link to the file itself, which nobody may write through, except
-    configurations from which something was removed.
+    configurations from which something was removed, and modules.json where the transformer lay in
+    a folder of its own: it is seen at the top.
 
     Args:
         source: the folder of the source; its files may be links.
@@ -80,20 +82,24 @@ def make(
         ExportError: a configuration is not JSON, or the model needs what had to be removed.
         IntegrityError: the source does not hold a file that the lock lists.
     """
-    listed, notes = frozenset(names), []
+    places = _nested.places(source, names)
+    listed, notes = frozenset(places), []
     out.mkdir(parents=True)
-    for name in names:
-        file, seen = (source / name).resolve(), out / name
+    for name, lies in places.items():
+        file, seen = (source / lies).resolve(), out / name
         if not file.is_file():
-            raise IntegrityError(f"{source / name}: missing; its lock lists it")
+            raise IntegrityError(f"{source / lies}: missing; its lock lists it")
         seen.parent.mkdir(parents=True, exist_ok=True)
-        removed: list[Removed] = []
+        content = written = b""
         if _is_configuration(name):
-            cleaned, removed = clean(_content(file, name), name, listed)
+            content = _content(file, name)
+            written, removed = clean(content, name, listed)
             _refuse_needed(removed, listed, allow)
-        if removed:
-            seen.write_bytes(cleaned)
             notes += [str(thing) for thing in removed]
+        if name == _nested.MODULES and places.keys() != set(names):
+            written = _nested.at_top(written)
+        if written != content:
+            seen.write_bytes(written)
         else:
             seen.symlink_to(file)
     return tuple(dict.fromkeys(notes))

@@ -4,8 +4,8 @@ A source kind copies what is wanted in a child process; here every name was chec
 every byte is hashed after, against what the origin and the model's entry said.
 """
 
-from collections.abc import Callable, Set
-from fnmatch import fnmatchcase
+import fnmatch
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from pipeline import kinds, manifest
@@ -15,6 +15,11 @@ from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
 from pipeline.sources import Origin
 from pipeline.spec import Model
+from pipeline.steps import _contents, _nested
+
+# What may hold weights, in a format that is not read here or at a place that is not looked at.
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx")
+_SHOWN = 5
 
 
 def fetch(model: Model, layout: Layout) -> SourceLock:
@@ -22,29 +27,28 @@ def fetch(model: Model, layout: Layout) -> SourceLock:
 
     Raises:
         SourceError: the origin does not have it.
-        UnfitError: it has no weights; or code may run, and neither the source nor the model's entry
-            pins it by a hash.
+        UnfitError: it has no weights; a file is not what its name says; or code may run, and
+            neither the source nor the model's entry pins it by a hash.
         IntegrityError: what arrived is not what the origin or the model's entry said.
         SandboxError: the origin keeps its fetcher busy beyond the limits.
     """
     with atomic.building(layout.work, f"source/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
         files = made / "files"
-        try:
-            origin = sandbox.run(
-                "pipeline.steps.fetch:collect",
-                model.to_dict(),
-                files,
-                returns=Origin,
-                scratch=made,
-                log=layout.log(f"fetch-{model.name}"),
-                access=kinds.load("source", model.source_kind).access(model.source_location),
-                limits=model.limits,
-                cwd=Path.cwd(),
-            )
-        except LibraryError as e:  # what a place does today says nothing of tomorrow
-            raise SourceError(f"{model.source}: {e}") from e
-        lock = _lock(model, files, origin)
+        with sandbox.Child(
+            scratch=made,
+            log=layout.log(f"fetch-{model.name}"),
+            access=kinds.load("source", model.source_kind).access(model.source_location),
+            limits=model.limits,
+            cwd=Path.cwd(),
+        ) as child:
+            here = "pipeline.steps.fetch"
+            try:
+                origin = child.call(f"{here}:collect", model.to_dict(), files, returns=Origin)
+            except LibraryError as e:  # what a place does today says nothing of tomorrow
+                raise SourceError(f"{model.source}: {e}") from e
+            lock = _lock(model, files, origin)
+            child.call(f"{here}:examine", model.source, files, returns=type(None))
         written = scratch / "lock.json"
         written.write_text(lock.json())
         atomic.publish(files, layout.source(model.name))
@@ -56,9 +60,27 @@ def collect(fields: dict[str, object], out: Path) -> dict[str, object]:
     """In a child: let the source kind copy the wanted files into a new folder."""
     model = Model.from_dict(fields)
     out.mkdir()
-    source = kinds.load("source", model.source_kind)
-    origin: Origin = source.fetch(model.source_location, wanted_by(model), out)
+    source, wanted = kinds.load("source", model.source_kind), wanted_by(model)
+    offered: set[str] = set()
+
+    def noted(path: str) -> bool:
+        offered.add(path)
+        return wanted(path)
+
+    origin: Origin = source.fetch(model.source_location, noted, out)
+    _check_weights(model, list(_files(out)), offered)
     return origin.to_dict()
+
+
+def examine(source: str, folder: Path) -> None:
+    """In a child: hold every file against its name."""
+    for name, path in _files(folder).items():
+        _contents.check(path, f"{source}: {name}")
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 def patterns(model: Model) -> tuple[str, ...]:
@@ -73,7 +95,9 @@ def wanted_by(model: Model) -> Callable[[str], bool]:
 
     def needs(path: str) -> bool:
         hidden = any(part.startswith(".") for part in path.split("/"))
-        return is_plain(path) and not hidden and any(fnmatchcase(path, p) for p in wanted)
+        names = (path, _nested.flat(path))
+        known = any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in wanted)
+        return is_plain(path) and not hidden and known
 
     return needs
 
@@ -90,7 +114,6 @@ def is_plain(path: str) -> bool:
 
 def _lock(model: Model, files: Path, origin: Origin) -> SourceLock:
     entries = manifest.of_folder(files)
-    _check_weights(model, {entry.path for entry in entries})
     for entry in entries:
         stated = origin.sha256.get(entry.path, entry.sha256)
         if entry.sha256 != stated:
@@ -103,20 +126,33 @@ def _lock(model: Model, files: Path, origin: Origin) -> SourceLock:
     )
 
 
-def _check_weights(model: Model, names: Set[str]) -> None:
-    """Refuse what holds no checkpoint; pickles that are not allowed were not even looked for."""
+def _check_weights(model: Model, names: Collection[str], offered: Collection[str]) -> None:
+    """Refuse what holds no checkpoint, with what the source offers instead."""
     exporter = kinds.load("format", model.format)
     right = exporter.weights(model.allow)
-    if not any(all(map(_in(names), together)) for together in right):
-        want = " or ".join(" with ".join(together) for together in right)
-        pickles = [t[0] for t in exporter.weights(("pickle",)) if t not in right]
-        hint = f"; {' or '.join(pickles)} would want allow: [pickle]" if pickles else ""
-        raise UnfitError(f"{model.source}: no weights: want {want}{hint}")
+    if _checkpoint(right, names):
+        return
+    pickles = [together for together in exporter.weights(("pickle",)) if together not in right]
+    if pickled := _checkpoint(pickles, offered):
+        pinned = kinds.load("source", model.source_kind).PINNED
+        way = "allow: [pickle]" if pinned else "allow: [pickle] and the folder's sha256 beside it"
+        raise UnfitError(
+            f"{model.source}: {pickled}: the only weights are a pickle, which can run code: "
+            f"want {way}, or the weights as model.safetensors"
+        )
+    want = " or ".join(" with ".join(together) for together in right)
+    has = sorted(path for path in offered if path.endswith(_WEIGHTS))[:_SHOWN]
+    raise UnfitError(f"{model.source}: no weights: want {want}" + (f"; has {has}" if has else ""))
 
 
-def _in(names: Set[str]) -> Callable[[str], bool]:
-    """Whether a pattern fits one of the names."""
-    return lambda pattern: any(fnmatchcase(name, pattern) for name in names)
+def _checkpoint(right: Iterable[tuple[str, ...]], names: Collection[str]) -> str:
+    """The file with which the first whole checkpoint begins; empty if there is none."""
+    flat = {_nested.flat(name): name for name in names}
+    for together in right:
+        found = [fnmatch.filter(flat, pattern) for pattern in together]
+        if all(found):
+            return flat[found[0][0]]
+    return ""
 
 
 def _check_digest(model: Model, digest: str) -> None:
