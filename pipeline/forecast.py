@@ -54,16 +54,20 @@ def _count(model: Model, field: str) -> int | None:
 
 
 def _too_long(params: Params, model: Model, config: dict[str, Any]) -> Iterator[str]:
-    """What is longer than the source's config.json allows."""
+    """What is longer than the source's config.json allows, or than texts are cut to."""
     longest = getattr(kinds.load("task", model.task), "longest", None)
     most = longest(config) if longest else None
-    asked = {f"models.{model.name}.options.max_length": model.options.get("max_length")}
-    sizes = f"models.{model.name}.sizes" if model.sizes else "benchmark.sizes"
+    cut = model.options.get("max_length")
+    if isinstance(cut, int) and most is not None and cut > most:
+        where = f"models.{model.name}.options.max_length"
+        yield f"{where}: {cut}: model {model.name!r} has {most} positions"
+    where = f"models.{model.name}.sizes" if model.sizes else "benchmark.sizes"
     for index, size in enumerate(params.sizes(model)):
-        asked[f"{sizes}.{index}.length"] = size.get("length")
-    for where, length in asked.items():
-        if most is not None and isinstance(length, int) and length > most:
-            yield f"{where}: {length}: model {model.name!r} has {most} positions"
+        told, length = f"{where}.{index}.length", size.get("length", 0)
+        if most is not None and length > most:
+            yield f"{told}: {length}: model {model.name!r} has {most} positions"
+        elif isinstance(cut, int) and length > cut:
+            yield f"{told}: {length}: model {model.name!r} is cut at {cut} tokens"
 
 
 def _too_few(params: Params, variant: Variant, count: int | None) -> Iterator[str]:

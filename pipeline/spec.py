@@ -204,6 +204,8 @@ def read(path: Path) -> Params:
     for section in ("models", "variants"):
         fields[section] = _with_names(fields.get(section), section)
     fields["pins"] = _targets(fields.get("pins"))
+    if isinstance(benchmark := fields.get("benchmark"), dict) and "length" in benchmark:
+        raise SpecError("benchmark.length: want sizes: [{batch: 1, length: 64}] instead of it")
     return Params.from_dict(fields, error=SpecError)
 
 

@@ -81,5 +81,6 @@ def _accuracy(variant: str, dag: Dag) -> Accuracy:
         cid=str(dag.root),
         device="CPU",
         execution_devices=("CPU",),
+        validated_on="labels",
         executions=(),
     )

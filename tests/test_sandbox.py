@@ -134,7 +134,7 @@ def test_an_answer_without_end_is_cut_off(
         ),
         (
             ValueError("It holds code: pass the argument `trust_remote_code=True` to run it"),
-            "It holds code: pass allow: [remote_code] of the model's entry to run it",
+            "it wants code that came with the model: allow: [remote_code] of the model's entry",
         ),
     ],
 )

@@ -365,11 +365,12 @@ def folder(fields: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     fields["models"]["minilm"]["source"] = "file:model"
     fields["precisions"]["int8"]["subset_size"] = 4
-    fields["benchmark"]["length"] = 16
+    fields["benchmark"]["sizes"] = [{"length": 16}]
     (tmp_path / "data").mkdir()
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text('{"max_position_embeddings": 32}')
     (tmp_path / "data" / "calibration-texts.txt").write_text("a\nb\n\nd\n")
+    (tmp_path / "data" / "other.tsv").write_text("a\tb\n")
     (tmp_path / "data" / "similarity-texts.tsv").write_text(
         "score\tsentence1\tsentence2\n1\ta\tb\n2\ta\tc\n"
     )
@@ -395,9 +396,9 @@ FORESEEN: dict[str, tuple[str, Any, str]] = {
         "models.minilm.validation", "x.tsv", "models.minilm.validation: 'x.tsv': no such file"),
     "a folder of texts": (
         "models.minilm.calibration", "data", "models.minilm.calibration: data: Is a directory"),
-    "texts where pairs are wanted": (
-        "models.minilm.validation", "data/calibration-texts.txt",
-        "models.minilm.validation: data/calibration-texts.txt:1: header ['a']: want"),
+    "a table of something else": (
+        "models.minilm.validation", "data/other.tsv",
+        "models.minilm.validation: data/other.tsv:1: header ['a', 'b']: want"),
     "no folder": (
         "models.minilm.source", "file:x", "models.minilm.source: file:x: no such folder"),
     "no package": (
@@ -409,7 +410,14 @@ FORESEEN: dict[str, tuple[str, Any, str]] = {
         "models.minilm.options", {"max_length": 33},
         "models.minilm.options.max_length: 33: model 'minilm' has 32 positions"),
     "a benchmark longer than the model": (
-        "benchmark.length", 64, "benchmark.length: 64: model 'minilm' has 32 positions"),
+        "benchmark.sizes", [{"length": 16}, {"batch": 2, "length": 64}],
+        "benchmark.sizes.1.length: 64: model 'minilm' has 32 positions"),
+    "a benchmark longer than what texts are cut to": (
+        "models.minilm",
+        {"source": "file:model", "format": "transformers", "task": "feature-extraction",
+         "options": {"max_length": 8}, "sizes": [{"length": 16}],
+         "calibration": "data/calibration-texts.txt", "validation": "data/similarity-texts.tsv"},
+        "models.minilm.sizes.0.length: 16: model 'minilm' is cut at 8 tokens"),
 }  # fmt: skip
 
 

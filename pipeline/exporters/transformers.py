@@ -23,6 +23,7 @@ from pipeline.networks.tensors import Networks, Tensors
 from pipeline.spec import Model
 
 TOOLCHAIN = (
+    "numpy",
     "openvino",
     "openvino-tokenizers",
     "optimum",
