@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import brought
 import numpy as np
 import openvino as ov
 import pytest
@@ -327,6 +328,7 @@ def test_an_artifact_gives_the_original_s_outputs(case: Case, tmp_path: Path) ->
     real = inputs["attention_mask"] == 1
     made, wanted = by_network(folder, inputs), by_torch(original, inputs)
     np.testing.assert_allclose(made[real], wanted[real], atol=2e-5)
+    brought.row("Checkpoints", case.says, "an artifact; token vectors within 2e-5")
 
 
 @pytest.mark.parametrize(
@@ -343,8 +345,10 @@ def test_a_checkpoint_that_will_not_do_is_refused_in_one_line(case: Case, tmp_pa
     with pytest.raises(ExportError, match=case.refused) as raised:
         exported(entry(source), source, tmp_path)
 
-    assert str(raised.value).startswith(f"file:{source}: ")
-    assert "\n" not in str(raised.value)
+    said = str(raised.value)
+    assert said.startswith(f"file:{source}: ")
+    assert "\n" not in said
+    brought.row("Checkpoints", case.says, f"refused: {said.removeprefix(f'file:{source}: ')}")
 
 
 @pytest.mark.skipif(
@@ -412,6 +416,8 @@ def test_a_sentencepiece_model_alone_is_a_tokenizer(architecture: str, tmp_path:
     assert len(original("committee")["input_ids"]) > 3
     for text in texts:
         assert made([text])["input_ids"][0].tolist() == original(text)["input_ids"]
+    given = f"{name} alone, without tokenizer.json ({architecture})"
+    brought.row("Tokenizers", given, "tokenizer and detokenizer IR; same ids")
 
 
 @pytest.mark.parametrize(
@@ -433,6 +439,8 @@ def test_a_tokenizer_that_cannot_be_made_is_said_in_one_line(
     assert "no tokenizer can be made of its files: want tokenizer.json: " in str(raised.value)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+    refused = str(raised.value).removeprefix(f"file:{tmp_path}: ")
+    brought.row("Tokenizers", f"A broken {name} alone", f"refused: {refused}")
 
 
 # Files that are not what their names say
@@ -442,6 +450,14 @@ HEADER = b'{"w": {"dtype": "U8", "shape": [90], "data_offsets": [0, 90]}}'
 WEIGHTS = len(HEADER).to_bytes(8, "little") + HEADER + bytes(90)
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
 PAGE = b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>"
+# What is told of these is a row of docs/models.md.
+TOLD = {
+    ("model.safetensors", POINTER): "A Git LFS pointer in place of weights",
+    ("model.safetensors", PAGE): "An HTML page in place of weights",
+    ("model.safetensors", WEIGHTS[:-40]): "Half a file in place of weights",
+    ("tokenizer.json", b'{"version": "1.0", "mod'): "Half a tokenizer.json",
+    ("spiece.model", POINTER): "A Git LFS pointer in place of a sentencepiece model",
+}
 FILES: list[tuple[str, bytes, str]] = [
     ("model.safetensors", WEIGHTS, ""),
     ("model.safetensors", POINTER, r"a Git LFS pointer \(its content is not here\): run git lfs"),
@@ -489,6 +505,8 @@ def test_a_file_that_is_not_what_its_name_says_is_named_with_what_it_is(
 
     assert str(raised.value).startswith(f"{name}: ")
     assert "\n" not in str(raised.value)
+    if (name, content) in TOLD:
+        brought.row("Files", TOLD[name, content], f"refused: {raised.value}")
 
 
 def test_half_a_sentencepiece_model_is_named(tmp_path: Path) -> None:
@@ -545,6 +563,8 @@ def test_a_pickle_is_told_when_it_is_fetched_with_the_ways_out(hub: Hub, tmp_pat
         "as model.safetensors"
     )
     assert f"{said} allow: [pickle], or the weights as model.safetensors" in str(of_hub.value)
+    refused = str(of_hub.value).partition("pytorch_model.bin: ")
+    brought.row("Files", "Only a pytorch_model.bin", f"refused: {refused[1]}{refused[2]}")
 
 
 # Folders in a repository
@@ -564,6 +584,7 @@ def test_a_folder_of_a_commit_is_delivered_as_if_it_were_the_top(hub: Hub, tmp_p
     assert origin.revision == commit
     assert list(origin.sha256) == ["model.safetensors"]
     assert {p.name: p.read_bytes() for p in (tmp_path / "one").rglob("*")} == nested
+    brought.row("Files", "hf:OWNER/NAME@COMMIT/FOLDER", "that folder, as if it were the top")
     with pytest.raises(SourceError, match="no folder 'onnx/other' in the repository"):
         collect(entry(f"{location}/onnx/other").to_dict(), tmp_path / "two")
     with pytest.raises(UnfitError, match=r"has \['onnx/small v1/model.safetensors'\]"):
@@ -609,3 +630,4 @@ def test_a_transformer_in_a_folder_of_its_own_lies_at_the_top_of_the_artifact(
     assert (options.max_length, options.normalize) == (256, True)
     original = load_file(tiny_bert / "model.safetensors")
     assert all(torch.equal(t, original[n]) for n, t in loaded.network.state_dict().items())
+    brought.row("Files", "0_Transformer/ (old sentence-transformers)", "as if it were the top")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import brought
 import numpy as np
 import numpy.typing as npt
 import openvino as ov
@@ -154,6 +155,7 @@ def test_a_padded_batch_gives_the_vectors_of_sentence_transformers(
     for side in ("right", "left") if decoder else ("right",):  # a BERT's positions are absolute
         np.testing.assert_allclose(by_network(folder, source, side), wanted, atol=2e-6)
     np.testing.assert_allclose(by_original(model, source), wanted, atol=2e-6)
+    brought.row("Pooling", kind, "sentence-similarity: vectors within 2e-6, padded at any side")
 
 
 def baked(size: int, options: Resolved, layers: Sequence[Layer] = ()) -> ov.CompiledModel:
@@ -274,6 +276,8 @@ def test_openvino_genai_gives_the_vectors_of_sentence_transformers(
     documents, query = pipeline.embed_documents(TEXTS), pipeline.embed_query(TEXTS[0])
     np.testing.assert_allclose(documents, original.encode_document(TEXTS), atol=2e-6)
     np.testing.assert_allclose(query, original.encode_query(TEXTS[0]), atol=2e-6)
+    came_out = "feature-extraction: TextEmbeddingPipeline's vectors within 2e-6"
+    brought.row("openvino.genai", kind, came_out)
 
 
 def test_token_vectors_come_first_and_unpooled(tiny_bert: Path, tmp_path: Path) -> None:
@@ -290,6 +294,9 @@ def test_a_dense_module_is_not_left_out_silently(repository: Repository, tmp_pat
 
     with pytest.raises(ExportError, match=r"\['2_Dense'\].*want sentence-similarity"):
         exported(model_of("feature-extraction"), source, tmp_path)
+
+    came_out = "refused: want sentence-similarity, which bakes it in"
+    brought.row("Pooling", "2_Dense under feature-extraction", came_out)
 
 
 def listed(*kinds: str) -> list[dict[str, str]]:
@@ -332,8 +339,13 @@ def test_what_is_not_supported_is_refused_by_name(
     (source / name).write_text(json.dumps(content))
     task = kinds.load("task", "sentence-similarity")
 
-    with pytest.raises(ExportError, match=words):
+    with pytest.raises(ExportError, match=words) as raised:
         task.resolve(model_of("sentence-similarity"), source)
+
+    given = json.dumps(content)
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        given = " > ".join(module["type"].rpartition(".")[2] for module in content)
+    brought.row("Modules and settings", f"{name}: {given}", f"refused: {raised.value}")
 
 
 def resolved(source: Path, **options: object) -> tuple[Any, list[str]]:
@@ -414,6 +426,7 @@ def test_texts_are_cut_where_the_repository_says(case: str, tmp_path: Path) -> N
     options, _ = resolved(tmp_path)
 
     assert options.max_length == wanted
+    brought.row("Lengths", case, f"cut at {wanted} tokens")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pipeline.evidence import Accuracy, Benchmark, Measurement
 from pipeline.figure import Figure
+from pipeline.host.reasons import shortened
 from pipeline.report.figures import size
 from pipeline.steps.catalog import Catalog, Entry
 
@@ -56,7 +57,7 @@ _HEADER = (
 def _artifact_lines(entry: Entry) -> list[str]:
     lines = [f"  {entry.variant}  {entry.cid}  {entry.size_bytes / 1e6:.1f} MB"]
     lines += accuracy_lines(entry.accuracy)
-    lines += (f"    note: {note}" for note in entry.provenance.notes)
+    lines += (f"    note: {shortened(note, _NOTE)}" for note in entry.provenance.notes)
     return lines
 
 
@@ -75,6 +76,7 @@ def accuracy_lines(accuracy: Accuracy) -> list[str]:
     return lines
 
 
+_NOTE = 160  # characters of a note; provenance has all of them
 _UNVALIDATED = {
     "inputs": "no labels: nothing is known of the task, only how near it is to the original",
     "invented": "no data: inputs made of a seed tell how near it is to the original, no more",
