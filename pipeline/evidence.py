@@ -62,42 +62,60 @@ class Accuracy(Record):
 
 
 class Latency(Record):
-    """The distribution of one request's time, batch 1, in milliseconds."""
+    """One request at a time, at the size's own batch.
+
+    Args:
+        median_ms, p90_ms, p99_ms: of the time of one request, over all rounds.
+        threads: CPU threads it was told to use.
+        spread: interquartile range over median of the rounds' medians; how noisy the run was.
+    """
 
     median_ms: float
     p90_ms: float
     p99_ms: float
     requests: int
+    threads: int
+    spread: float
+
+
+class Throughput(Record):
+    """As many requests at a time as the runtime likes.
+
+    Args:
+        per_s: items (not requests) finished per second; median over rounds.
+        batch: items of a request; the baseline has that of a few which was fastest.
+        streams: requests in flight.
+        threads: CPU threads it was told to use.
+        spread: interquartile range over median of the rounds' figures.
+    """
+
+    per_s: float
+    batch: int
+    streams: int
+    threads: int
+    spread: float
 
 
 class Contender(Record):
-    """One runtime's figures; each contender ran in a process of its own.
+    """One runtime's figures at one size; each contender ran in a process of its own.
 
     Args:
-        name: `openvino` or `pytorch`.
-        load_ms: reading the model from disk.
+        name: `OpenVINO`, or what the exporter calls its original (`PyTorch eager fp32`).
+        load_ms: reading the model from disk, with all that is imported there already.
         compile_ms: making it ready to run; 0 where the runtime has no such step.
-        throughput_per_s: requests finished per second, all streams busy; median over rounds.
-        peak_memory_bytes: the largest resident set of the process, with its libraries; that of
-            the baseline has also made the inputs.
-        threads: CPU threads it was told to use.
-        streams: requests in flight during throughput.
-        latency_spread, throughput_spread: interquartile range over median of the rounds' figures;
-            how noisy the run was.
+        peak_memory_bytes: the largest resident set of the process that latency was measured in,
+            with its libraries and one model, when it had served this size and no larger one; that
+            of the baseline has also made the inputs.
     """
 
     name: str
     load_ms: float
     compile_ms: float
     latency: Latency
-    throughput_per_s: float
+    throughput: Throughput
     peak_memory_bytes: int
-    threads: int
-    streams: int
     execution_devices: tuple[str, ...]
     execution_precision: str
-    latency_spread: float
-    throughput_spread: float
 
 
 class Measurement(Record):
@@ -105,8 +123,9 @@ class Measurement(Record):
 
     latency_speedup and throughput_speedup are medians of the rounds' own ratios, baseline over
     variant and variant over baseline, so that a slow spell of the machine hits both sides.
-    others_cpu_share is the part of all CPU time that other processes, and other guests of the
-    hypervisor, took during the run: PyTorch eager suffers far more from them than OpenVINO does.
+    others_cpu_share is the part of all time of the CPUs that we may run on that other processes,
+    and other guests of the hypervisor, took during the run: PyTorch eager suffers far more from
+    them than OpenVINO does. It is None where the kernel does not say.
     """
 
     sizes: dict[str, int]
@@ -117,7 +136,7 @@ class Measurement(Record):
     rounds: int
     seconds_per_round: float
     input_shapes: dict[str, tuple[int, ...]]
-    others_cpu_share: float
+    others_cpu_share: float | None
 
 
 class Benchmark(Record):

@@ -72,6 +72,7 @@ def _refusal(variant: str, layout: Layout) -> Refused:
         reason=str(verdict),
         verdicts=(verdict,),
         accuracy=accuracy,
+        benchmarks=(),
     )
 
 

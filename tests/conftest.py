@@ -42,7 +42,7 @@ variants:
   tiny-int8: {model: tiny, precision: int8, quantize: {}, gate: {cosine_mean: ">= 0.5"}}
 devices: [CPU]
 validate: {device: CPU}
-benchmark: {seconds: 0.1, rounds: 2, sizes: [{length: 16}]}
+benchmark: {seconds: 0.1, rounds: 2, sizes: [{batch: 2, length: 16}, {length: 8}]}
 pins:
   local: {target: car}
 """

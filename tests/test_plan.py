@@ -71,6 +71,7 @@ IR = "export calibration reference quantize validate benchmark"
 # Modules, and the stages or cells that an edit of one of them can affect.
 MODULES = {
     "pipeline errors record refusal spec host host.atomic steps": EVERYTHING,
+    "host.cpu": "benchmark",
     "kinds steps._cell": ALL_BUT_OVER_ALL,
     "host.child host.reasons host.sandbox": "fetch "
     "export calibration reference quantize validate benchmark",

@@ -420,6 +420,11 @@ def test_a_child_sees_no_variable_that_is_not_allowed(
         "MY_PAT": "x", "DATABASE_URL": "x", "SSH_AUTH_SOCK": "x", "HF_TOKEN": "x",
         "AWS_PROFILE": "x", "OMP_NUM_THREADS": "1", "KMP_AFFINITY": "none", "HF_HUB_OFFLINE": "0",
         "ONEDNN_MAX_CPU_ISA": "SSE41", "HF_HOME": "/x", "PYTHONSTARTUP": "/x", "HTTPS_PROXY": "x",
+        # What would make one side of a benchmark slower or faster than the other.
+        "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0", "OMP_WAIT_POLICY": "passive",
+        "DNNL_MAX_CPU_ISA": "SSE41", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+        "OV_CPU_DEBUG": "x", "ATEN_CPU_CAPABILITY": "default", "TORCHINDUCTOR_FREEZING": "1",
+        "MALLOC_ARENA_MAX": "1", "LD_PRELOAD": "",
     }  # fmt: skip
     for name, text in private.items():
         monkeypatch.setenv(name, text)

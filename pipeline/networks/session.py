@@ -82,12 +82,18 @@ def compile_model(
 ) -> "ov.CompiledModel":
     """Compile a model for a device.
 
+    AUTO compiles for the device that it chooses before this returns: left to itself it answers from
+    the CPU meanwhile, and what is measured would be of two devices.
+
     Raises:
         DeviceError: OpenVINO does not offer the device here, or cannot compile for it.
     """
     import openvino as ov
 
-    config: dict[str, object] = {"PERFORMANCE_HINT": hint, **(properties or {})}
+    config: dict[str, object] = {"PERFORMANCE_HINT": hint}
+    if device.partition(":")[0] == "AUTO":
+        config["ENABLE_STARTUP_FALLBACK"] = False
+    config |= properties or {}
     if execution != "default":
         config["INFERENCE_PRECISION_HINT"] = execution
     try:

@@ -19,7 +19,7 @@ def metrics(listed: Catalog) -> dict[str, Any]:
                 for benchmark, m in _measurements(entry)
                 for name, figure in (
                     ("latency_ms", m.variant.latency.median_ms),
-                    ("throughput_per_s", m.variant.throughput_per_s),
+                    ("throughput_per_s", m.variant.throughput.per_s),
                 )
             },
         }

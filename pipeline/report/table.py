@@ -6,7 +6,7 @@ from pipeline.evidence import Accuracy, Benchmark, Measurement
 from pipeline.figure import Figure
 from pipeline.host.reasons import shortened
 from pipeline.report.figures import size
-from pipeline.steps.catalog import Catalog, Entry
+from pipeline.steps.catalog import Catalog, Entry, Failed, Refused
 
 
 def table(listed: Catalog) -> str:
@@ -14,20 +14,25 @@ def table(listed: Catalog) -> str:
     lines = ["artifacts"]
     for entry in listed.artifacts:
         lines += _artifact_lines(entry)
-    benchmarks = [b for entry in listed.artifacts for b in entry.benchmarks]
-    rows = [row for b in benchmarks for row in _benchmark_rows(b)]
-    lines += ["", "benchmarks (x: against PyTorch eager fp32 on the CPU, same run and threads)"]
-    lines += _columns([_HEADER, *rows])
+    measured = [(entry.variant, b) for entry in listed.artifacts for b in entry.benchmarks]
+    measured += [(f"{r.variant} (refused)", b) for r in listed.refusals for b in r.benchmarks]
+    baselines = sorted({m.baseline.name for _, b in measured for m in b.measurements})
+    against = " or ".join(baselines) or "the original"
+    lines += ["", f"benchmarks (x: against {against} on the CPU, same run and threads)"]
+    lines += _columns([_HEADER, *(row for name, b in measured for row in _benchmark_rows(name, b))])
     lines += [
         "  noise: spread of the throughput rounds; others: part of all CPU time that went to other",
         "  processes; where either is over 10 %, measure again when the machine is quieter",
     ]
-    for title, things in (("refused", listed.refusals), ("failed", listed.failures)):
-        if things:
-            lines += ["", title]
-        for thing in things:
-            is_new = thing.log and thing.log not in str(thing)
-            lines += [f"  {thing}", *([f"    log: {thing.log}"] if is_new else [])]
+    if listed.refusals:
+        lines += ["", "refused"]
+    for refused in listed.refusals:
+        lines += _with_log(refused)
+        lines += accuracy_lines(refused.accuracy) if refused.accuracy else []
+    if listed.failures:
+        lines += ["", "failed"]
+    for failed in listed.failures:
+        lines += _with_log(failed)
     return "\n".join(lines) + "\n"
 
 
@@ -59,6 +64,11 @@ def _artifact_lines(entry: Entry) -> list[str]:
     lines += accuracy_lines(entry.accuracy)
     lines += (f"    note: {shortened(note, _NOTE)}" for note in entry.provenance.notes)
     return lines
+
+
+def _with_log(thing: Refused | Failed) -> list[str]:
+    is_new = thing.log and thing.log not in str(thing)
+    return [f"  {thing}", *([f"    log: {thing.log}"] if is_new else [])]
 
 
 def accuracy_lines(accuracy: Accuracy) -> list[str]:
@@ -95,28 +105,27 @@ def _figure(figure: Figure) -> str:
     return f"{told}, drop {drop.value:+.4f} [{drop.low:+.4f}, {drop.high:+.4f}]"
 
 
-def _benchmark_rows(b: Benchmark) -> list[tuple[str, ...]]:
+def _benchmark_rows(name: str, b: Benchmark) -> list[tuple[str, ...]]:
     if b.unavailable is not None:
-        return [(b.variant, b.device, b.unavailable)]
-    return [_benchmark_row(b, m) for m in b.measurements]
+        return [(name, b.device, b.unavailable)]
+    return [(name, b.device, *_measured(m)) for m in b.measurements]
 
 
-def _benchmark_row(b: Benchmark, m: Measurement) -> tuple[str, ...]:
-    ours = m.variant
+def _measured(m: Measurement) -> tuple[str, ...]:
+    ours, theirs = m.variant, m.baseline
     where = "+".join(ours.execution_devices)
+    noise = max(ours.throughput.spread, theirs.throughput.spread)
     return (
-        b.variant,
-        b.device,
         size(m),
         f"{where} {ours.execution_precision}",
         f"{ours.latency.median_ms:.2f}",
         f"{ours.latency.p99_ms:.2f}",
         f"{m.latency_speedup:.1f}",
-        f"{ours.throughput_per_s:.1f}",
+        f"{ours.throughput.per_s:.1f}",
         f"{m.throughput_speedup:.1f}",
         f"{ours.peak_memory_bytes / 2**20:.0f}",
-        f"{100 * max(ours.throughput_spread, m.baseline.throughput_spread):.0f} %",
-        f"{100 * m.others_cpu_share:.0f} %",
+        f"{100 * noise:.0f} %",
+        "?" if m.others_cpu_share is None else f"{100 * m.others_cpu_share:.0f} %",
     )
 
 

@@ -1,13 +1,16 @@
-"""What a benchmark compares, each in a child process of its own: OpenVINO, and PyTorch eager.
+"""What a benchmark compares, each in a child process of its own: OpenVINO, and the original.
 
-Both answer the same calls: `ready`, `latency`, `throughput`, `usage`; what they answer is held
-against the records here, because the original may run code that came with the model.
+Both answer `feed`, `ready`, `latency` and `throughput`; what they answer is held against the
+records here, because the original may run code that came with the model.
 """
 
+import contextlib
+import gc
+import math
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,15 +20,19 @@ from pipeline import kinds
 from pipeline.networks import ir, samples
 from pipeline.networks.inputs import fit
 from pipeline.networks.session import (
+    Hint,
     compile_model,
     device_property,
     execution_devices,
     execution_precision,
 )
+from pipeline.networks.tensors import Tensors
 from pipeline.record import Line, Record
 from pipeline.steps import _source
 
 WARM_UP = 5
+_TRIAL_S = 0.2
+_BATCHES = (8, 32)  # that eager frameworks like
 _Positive = Annotated[float, Field(gt=0)]
 
 
@@ -37,8 +44,22 @@ class Ready(Record):
     compile_ms: float = Field(ge=0)
     threads: int = Field(ge=1)
     streams: int = Field(ge=1)
+    batch: int = Field(ge=1)
     execution_devices: tuple[Line, ...]
     execution_precision: Line
+    peak_memory_bytes: int = Field(ge=0)
+
+
+class Input(Record):
+    """What is fed at one size: how many items at once, and its shapes by tensor name."""
+
+    batch: int = Field(ge=1)
+    shapes: dict[Line, tuple[int, ...]]
+
+    @property
+    def largest(self) -> tuple[int, ...]:
+        """The shape with most elements."""
+        return max(self.shapes.values(), key=math.prod)
 
 
 class Latencies(Record):
@@ -48,51 +69,58 @@ class Latencies(Record):
 
 
 class Rate(Record):
-    """Requests finished per second of one turn."""
+    """Items finished per second of one turn."""
 
     per_s: _Positive
 
 
-class Usage(Record):
-    """CPU seconds of all threads, and the largest resident set in bytes."""
-
-    cpu_s: float = Field(ge=0)
-    peak_memory_bytes: int = Field(ge=0)
-
-
 class OpenVINO:
-    """An IR on a device: one request in flight for latency, all streams for throughput."""
+    """An IR on a device, compiled once and for one hint: what another model takes is not in it.
 
-    def __init__(self, folder: Path, device: str, inputs: Path) -> None:
+    Args:
+        folder: the IR folder.
+        device: an OpenVINO device name.
+        hint: LATENCY for `latency`, THROUGHPUT for `throughput`.
+    """
+
+    def __init__(self, folder: Path, device: str, hint: Hint) -> None:
         import openvino as ov
 
+        ir.read(folder)  # which loads libraries and fills the page cache, as the original's first
         started = time.perf_counter()
         model = ir.read(folder)
         self._load_ms = _since_ms(started)
-        self._inputs = fit(samples.load(inputs)[0], [port.any_name for port in model.inputs])
         started = time.perf_counter()
-        self._single = compile_model(model, device, hint="LATENCY")
+        self._compiled = compile_model(model, device, hint=hint)
         self._compile_ms = _since_ms(started)
-        self._request = self._single.create_infer_request()
-        self._queue = ov.AsyncInferQueue(compile_model(model, device, hint="THROUGHPUT"))
+        self._queue = ov.AsyncInferQueue(self._compiled)  # of as many requests as the hint wants
+        self._request = self._queue[0]
+
+    def feed(self, path: Path, batch: int) -> None:
+        """Take these inputs of so many items from here on, and warm up."""
+        self._batch = batch
+        names = [port.any_name for port in self._compiled.inputs]
+        self._inputs = fit(samples.load(path)[0], names)
         for _ in range(WARM_UP):
             self._infer()
-        self.throughput(0.1)
+        self.throughput(_TRIAL_S)
 
     def ready(self) -> dict[str, Any]:
         """What it took to get here, and how it runs."""
         try:
-            threads = int(device_property(self._single, "INFERENCE_NUM_THREADS"))
+            threads = int(device_property(self._compiled, "INFERENCE_NUM_THREADS"))
         except (KeyError, RuntimeError):  # the device has no CPU threads of its own
             threads = len(os.sched_getaffinity(0))
         return {
-            "name": "openvino",
+            "name": "OpenVINO",
             "load_ms": self._load_ms,
             "compile_ms": self._compile_ms,
             "threads": threads,
             "streams": len(self._queue),
-            "execution_devices": list(execution_devices(self._single)),
-            "execution_precision": execution_precision(self._single),
+            "batch": self._batch,
+            "execution_devices": list(execution_devices(self._compiled)),
+            "execution_precision": execution_precision(self._compiled),
+            "peak_memory_bytes": _peak_memory_bytes(),
         }
 
     def latency(self, seconds: float) -> dict[str, Any]:
@@ -100,52 +128,97 @@ class OpenVINO:
         return {"latencies_ms": _latencies(self._infer, seconds)}
 
     def throughput(self, seconds: float) -> dict[str, Any]:
-        """Requests finished per second of one turn, all streams busy."""
+        """Items finished per second of one turn, all streams busy."""
         started = time.perf_counter()
         requests = 0
         while time.perf_counter() - started < seconds:
             self._queue.start_async(self._inputs, share_inputs=True)
             requests += 1
         self._queue.wait_all()
-        return {"per_s": requests / (time.perf_counter() - started)}
-
-    def usage(self) -> dict[str, Any]:
-        """What the process has taken so far."""
-        return _usage()
+        return {"per_s": self._batch * requests / (time.perf_counter() - started)}
 
     def _infer(self) -> None:
         self._request.infer(self._inputs, share_inputs=True, share_outputs=True)
 
 
-class PyTorch:
-    """The original model in eager mode at fp32, on the CPU, one request after another."""
+class Original:
+    """The original model at fp32 on the CPU, as its exporter runs it, one request after another.
 
-    def __init__(self, given: _source.Given, inputs: Path, threads: int) -> None:
+    It is loaded twice, and the second time counts: the first imports 1900 modules on its way
+    (optimum's and transformers' own, put off until then), and reads the files into the page cache.
+    """
+
+    def __init__(self, given: _source.Given) -> None:
+        self._model, self._source, _ = _source.opened(given)
+        self._task = kinds.load("task", self._model.task)
+        self._options, _ = self._task.resolve(self._model, self._source)
+        exporter = kinds.load("format", self._model.format)
+        self._name = exporter.BASELINE
+        exporter.original(self._source, self._model)
+        gc.collect()  # so that one is in memory at a time: networks hold cycles
+        started = time.perf_counter()
+        self._networks = exporter.original(self._source, self._model)
+        self._load_ms = _since_ms(started)
+
+    def make_inputs(
+        self, sizes: Sequence[dict[str, int]], paths: Sequence[Path]
+    ) -> list[dict[str, Any]]:
+        """Write an input of each size for both contenders; what each is, as of `Input`."""
+        made = []
+        for wanted, path in zip(sizes, paths, strict=True):
+            inputs = self._sized(wanted)
+            samples.save([inputs], path)
+            batch = getattr(self._task.Sizes.from_dict(wanted), "batch", 1)
+            shapes = {name: list(array.shape) for name, array in inputs.items()}
+            made.append({"batch": batch, "shapes": shapes})
+        return made
+
+    def feed(self, path: Path, batch: int) -> None:
+        """Take these inputs of so many items from here on, and warm up."""
+        self._batch = batch
+        self._inputs = samples.load(path)[0]
+        for _ in range(WARM_UP):
+            self._infer()
+
+    def use_threads(self, threads: int) -> None:
+        """Run on so many threads from here on."""
         import torch
 
         torch.set_num_threads(threads)
-        model, source, _ = _source.opened(given)
-        self._task = kinds.load("task", model.task)
-        self._options, _ = self._task.resolve(model, source)
-        self._inputs = samples.load(inputs)[0]
-        started = time.perf_counter()
-        self._networks = kinds.load("format", model.format).original(source, model)
-        self._load_ms = _since_ms(started)
-        for _ in range(WARM_UP):
-            self._infer()
+
+    def widen(self, wanted: dict[str, int], streams: int) -> None:
+        """Take the batch that gives most items per second, of a few that are tried briefly.
+
+        One that the model cannot take, or the memory, is none.
+
+        Args:
+            wanted: the size.
+            streams: requests that the other contender has in flight.
+        """
+        if "batch" not in self._task.Sizes.model_fields:
+            return
+        rates: dict[int, float] = {}
+        for batch in batches(self._batch, streams):
+            with contextlib.suppress(MemoryError, RuntimeError):
+                self._fill(wanted, batch)
+                self._infer()
+                rates[batch] = batch / min(_latencies(self._infer, _TRIAL_S))
+        self._fill(wanted, max(rates, key=rates.__getitem__))
 
     def ready(self) -> dict[str, Any]:
         """What it took to get here, and how it runs."""
         import torch
 
         return {
-            "name": "pytorch",
+            "name": self._name,
             "load_ms": self._load_ms,
             "compile_ms": 0.0,
             "threads": torch.get_num_threads(),
             "streams": 1,
+            "batch": self._batch,
             "execution_devices": ["CPU"],
             "execution_precision": "f32",
+            "peak_memory_bytes": _peak_memory_bytes(),
         }
 
     def latency(self, seconds: float) -> dict[str, Any]:
@@ -153,17 +226,29 @@ class PyTorch:
         return {"latencies_ms": _latencies(self._infer, seconds)}
 
     def throughput(self, seconds: float) -> dict[str, Any]:
-        """Requests finished per second of one turn."""
+        """Items finished per second of one turn."""
         started = time.perf_counter()
         requests = len(_latencies(self._infer, seconds))
-        return {"per_s": requests / (time.perf_counter() - started)}
+        return {"per_s": self._batch * requests / (time.perf_counter() - started)}
 
-    def usage(self) -> dict[str, Any]:
-        """What the process has taken so far."""
-        return _usage()
+    def _fill(self, wanted: dict[str, int], batch: int) -> None:
+        self._inputs, self._batch = self._sized(wanted | {"batch": batch}), batch
+
+    def _sized(self, wanted: dict[str, int]) -> Tensors:
+        sizes = self._task.Sizes.from_dict(wanted)
+        inputs: Tensors = self._task.sized(self._source, self._model, self._options, sizes)
+        return inputs
 
     def _infer(self) -> None:
         self._task.run(self._networks, self._inputs, self._options)
+
+
+def batches(own: int, streams: int) -> list[int]:
+    """The batches that the original is tried at for throughput.
+
+    Its own, as many items as OpenVINO has in flight, and those that eager frameworks like.
+    """
+    return sorted({own, own * streams, *(batch for batch in _BATCHES if batch > own)})
 
 
 def _latencies(infer: Callable[[], None], seconds: float) -> list[float]:
@@ -179,10 +264,9 @@ def _since_ms(started: float) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def _usage() -> dict[str, Any]:
-    """CPU seconds of all threads, and the largest resident set in bytes.
+def _peak_memory_bytes() -> int:
+    """The largest resident set so far.
 
-    The latter is of this process alone: it was forked, and execve(2) would have kept its parent's.
+    Of this process alone: it was forked, and execve(2) would have kept its parent's.
     """
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"cpu_s": time.process_time(), "peak_memory_bytes": peak_kib * 1024}
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,192 +1,214 @@
-"""benchmark: a variant on a device against PyTorch eager fp32, in turns in one run.
+"""benchmark: a variant on a device against the original at fp32, in turns in one run.
 
 Same inputs, same number of threads, a process each. The machine's speed drifts, so every round
-gives a ratio of its own and the median of those is the figure.
+gives a ratio of its own and the median of those is the figure. Latency comes first and throughput
+after it, at all sizes each, because a device is tuned for one of the two: OpenVINO has a process
+for each, and never two models compiled in one.
 """
 
 import hashlib
 import json
-import os
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from math import prod
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from pipeline import kinds
-from pipeline.evidence import Benchmark, Contender, Latency, Measurement
-from pipeline.host import atomic, sandbox
+from pipeline.evidence import Benchmark, Contender, Latency, Measurement, Throughput
+from pipeline.host import atomic, cpu, sandbox
+from pipeline.host.cpu import Ticks
 from pipeline.host.progress import track
+from pipeline.host.sandbox import Child
 from pipeline.host.walls import Access
 from pipeline.ipfs.unixfs.importer import folder_cid
 from pipeline.layout import Layout
-from pipeline.networks import samples
-from pipeline.networks.session import absence
-from pipeline.spec import BenchmarkSpec, Params, Variant
+from pipeline.networks.session import Hint, absence
+from pipeline.networks.tensors import Vector
+from pipeline.spec import BenchmarkSpec, Limits, Params, Variant
 from pipeline.steps import _source
-from pipeline.steps._contenders import Latencies, Rate, Ready, Usage
+from pipeline.steps._contenders import Input, Latencies, Rate, Ready
 
 T = TypeVar("T")
 
 _CONTENDERS = "pipeline.steps._contenders"
 
 
-class Turns(Protocol):
-    """A contender in its child process."""
+class Pair(NamedTuple):
+    """The child processes of OpenVINO and of the original."""
 
-    def call(self, name: str, *args: object, returns: type[T]) -> T:
-        """The answer of the contender."""
+    ours: Child
+    theirs: Child
+
+
+class Run(NamedTuple, Generic[T]):
+    """What a contender answered in its turns at one size, and how it ran."""
+
+    answers: list[T]
+    ready: Ready
+
+
+class Turns(NamedTuple, Generic[T]):
+    """Both contenders' turns at one size, and the machine's CPU time meanwhile."""
+
+    ours: Run[T]
+    theirs: Run[T]
+    spent: Ticks
 
 
 def benchmark(params: Params, variant: Variant, layout: Layout, *, device: str) -> Benchmark:
     """Write artifacts/benchmark/<variant>-<device>.json; a device that is not there is said so."""
-    log = layout.log(f"benchmark-{variant.name}-{device}")
     host = layout.host.read_bytes()
     unavailable = absence(device, json.loads(host)["devices"])
-    measurements: list[Measurement] = []
-    if unavailable is None:
-        for sizes in params.sizes(params.model(variant.model)):
-            with atomic.building(layout.work, f"benchmark/{variant.name}-{device}") as scratch:
-                measurements.append(_compare(params, variant, device, sizes, layout, scratch, log))
     record = Benchmark(
         variant=variant.name,
         cid=str(folder_cid(layout.ir(variant.name))),
         device=device,
         host_sha256=hashlib.sha256(host).hexdigest(),
         unavailable=unavailable,
-        measurements=tuple(measurements),
+        measurements=() if unavailable else measure(params, variant, layout, device=device),
     )
     atomic.write_text(record.json(), layout.benchmark(variant.name, device), layout.work)
     return record
 
 
-def _compare(
-    params: Params,
-    variant: Variant,
-    device: str,
-    sizes: dict[str, int],
-    layout: Layout,
-    scratch: Path,
-    log: Path,
-) -> Measurement:
-    model, made = params.model(variant.model), atomic.folder(scratch / "made")
-    given, inputs = _source.given(model, layout), made / "inputs.npz"
-    folder, nothing = layout.ir(variant.name).resolve(), type(None)
-    with (
-        _source.child(given, scratch=made, log=log) as theirs,
-        sandbox.Child(
-            scratch=atomic.folder(scratch / "ours"),
-            log=log,
-            access=Access(reads=(folder, made), devices=True),
-            limits=model.limits,
-        ) as ours,
-    ):
-        shapes = theirs.call(
-            "pipeline.steps.benchmark:make_inputs",
-            given,
-            sizes,
-            inputs,
-            returns=dict[str, tuple[int, ...]],
-        )
-        ours.call(f"{_CONTENDERS}:OpenVINO", folder, device, inputs, returns=nothing)
-        threads = ours.call("ready", returns=Ready).threads
-        theirs.call(f"{_CONTENDERS}:PyTorch", given, inputs, threads, returns=nothing)
-        return compare(ours, theirs, params.benchmark, shapes, sizes)
-
-
-def make_inputs(given: _source.Given, wanted: dict[str, int], out: Path) -> dict[str, list[int]]:
-    """In a child: write one input of that size; returns its shapes by tensor name."""
-    model, source, _ = _source.opened(given)
-    task = kinds.load("task", model.task)
-    options, _ = task.resolve(model, source)
-    inputs = task.sized(source, model, options, task.Sizes.from_dict(wanted))
-    samples.save([inputs], out)
-    return {name: list(array.shape) for name, array in inputs.items()}
-
-
-def compare(
-    ours: Turns,
-    theirs: Turns,
-    spec: BenchmarkSpec,
-    shapes: dict[str, tuple[int, ...]],
-    sizes: dict[str, int],
-) -> Measurement:
-    """Let two contenders take turns; who goes first alternates."""
-    latencies: dict[Turns, list[tuple[float, ...]]] = {ours: [], theirs: []}
-    throughputs: dict[Turns, list[float]] = {ours: [], theirs: []}
-    turn_s = spec.seconds / spec.rounds
-    cpu = _Cpu(ours, theirs)
-    for round_index in track(range(spec.rounds), spec.rounds, "benchmark"):
-        order = (ours, theirs) if round_index % 2 == 0 else (theirs, ours)
-        for contender in order:
-            turn = contender.call("latency", turn_s, returns=Latencies)
-            latencies[contender].append(turn.latencies_ms)
-        for contender in order:
-            rate = contender.call("throughput", turn_s, returns=Rate)
-            throughputs[contender].append(rate.per_s)
-    medians = {c: np.array([np.median(turn) for turn in latencies[c]]) for c in latencies}
-    rates = {c: np.array(throughputs[c]) for c in throughputs}
-    return Measurement(
-        sizes=sizes,
-        variant=_figures(ours, latencies[ours], throughputs[ours]),
-        baseline=_figures(theirs, latencies[theirs], throughputs[theirs]),
-        latency_speedup=float(np.median(medians[theirs] / medians[ours])),
-        throughput_speedup=float(np.median(rates[ours] / rates[theirs])),
-        rounds=spec.rounds,
-        seconds_per_round=turn_s,
-        input_shapes=shapes,
-        others_cpu_share=cpu.others_share(),
+def measure(
+    params: Params, variant: Variant, layout: Layout, *, device: str
+) -> tuple[Measurement, ...]:
+    """What there is to say of a variant on a device at each of its model's sizes."""
+    model, spec = params.model(variant.model), params.benchmark
+    sizes, cell = params.sizes(model), f"{variant.name}-{device}"
+    log, given = layout.log(f"benchmark-{cell}"), _source.given(model, layout)
+    folder = layout.ir(variant.name).resolve()
+    with atomic.building(layout.work, f"benchmark/{cell}") as scratch:
+        made = atomic.folder(scratch / "made")
+        paths = [made / f"{index}.npz" for index in range(len(sizes))]
+        ours = partial(_openvino, folder, device, scratch=scratch, log=log, limits=model.limits)
+        with _source.child(given, scratch=made, log=log) as theirs:
+            theirs.call(f"{_CONTENDERS}:Original", given, returns=type(None))
+            inputs = theirs.call("make_inputs", sizes, paths, returns=list[Input])
+            # The smallest first: peak memory is then that of a process that served none larger.
+            order = sorted(range(len(sizes)), key=lambda index: prod(inputs[index].largest))
+            with ours("LATENCY") as child:
+                pair = Pair(child, theirs)
+                latencies = {i: _latencies(pair, paths[i], inputs[i], spec) for i in order}
+            with ours("THROUGHPUT") as child:
+                pair = Pair(child, theirs)
+                rates = {i: _rates(pair, paths[i], inputs[i], sizes[i], spec) for i in order}
+    return tuple(
+        _measurement(size, inputs[i].shapes, latencies[i], rates[i], spec)
+        for i, size in enumerate(sizes)
     )
 
 
-def _figures(contender: Turns, turns: list[tuple[float, ...]], rates: list[float]) -> Contender:
-    requests = np.concatenate(turns)
-    ready = contender.call("ready", returns=Ready)
+@contextmanager
+def _openvino(
+    folder: Path, device: str, hint: Hint, *, scratch: Path, log: Path, limits: Limits
+) -> Iterator[Child]:
+    """A child that has compiled an IR for a device and may read the inputs."""
+    access = Access(reads=(folder, scratch / "made"), devices=True)
+    own = atomic.folder(scratch / hint)
+    with sandbox.Child(scratch=own, log=log, access=access, limits=limits) as child:
+        child.call(f"{_CONTENDERS}:OpenVINO", folder, device, hint, returns=type(None))
+        yield child
+
+
+def _latencies(pair: Pair, path: Path, fed: Input, spec: BenchmarkSpec) -> Turns[Latencies]:
+    _feed(pair, path, fed)
+    return _turns(pair, "latency", Latencies, spec)
+
+
+def _rates(
+    pair: Pair, path: Path, fed: Input, size: dict[str, int], spec: BenchmarkSpec
+) -> Turns[Rate]:
+    """One caller alone is no match for several streams, so the original takes batches."""
+    ready = _feed(pair, path, fed)
+    pair.theirs.call("widen", size, ready.streams, returns=type(None))
+    return _turns(pair, "throughput", Rate, spec)
+
+
+def _feed(pair: Pair, path: Path, fed: Input) -> Ready:
+    """Give both these inputs and as many threads; how OpenVINO runs."""
+    pair.ours.call("feed", path, fed.batch, returns=type(None))
+    ready = pair.ours.call("ready", returns=Ready)
+    pair.theirs.call("use_threads", ready.threads, returns=type(None))
+    pair.theirs.call("feed", path, fed.batch, returns=type(None))
+    return ready
+
+
+def _turns(pair: Pair, what: str, returns: type[T], spec: BenchmarkSpec) -> Turns[T]:
+    """Let the contenders take turns; who goes first alternates."""
+    answers: dict[Child, list[T]] = {child: [] for child in pair}
+    started = cpu.ticks()
+    for index in track(range(spec.rounds), spec.rounds, "benchmark"):
+        for child in pair if index % 2 == 0 else reversed(pair):
+            answers[child].append(child.call(what, spec.seconds / spec.rounds, returns=returns))
+    spent = cpu.ticks().since(started)
+    ours, theirs = (Run(answers[child], child.call("ready", returns=Ready)) for child in pair)
+    return Turns(ours, theirs, spent)
+
+
+def _measurement(
+    size: dict[str, int],
+    shapes: dict[str, tuple[int, ...]],
+    latencies: Turns[Latencies],
+    rates: Turns[Rate],
+    spec: BenchmarkSpec,
+) -> Measurement:
+    times = _medians(latencies.theirs) / _medians(latencies.ours)
+    return Measurement(
+        sizes=size,
+        variant=_contender(latencies.ours, rates.ours),
+        baseline=_contender(latencies.theirs, rates.theirs),
+        latency_speedup=float(np.median(times)),
+        throughput_speedup=float(np.median(_per_s(rates.ours) / _per_s(rates.theirs))),
+        rounds=spec.rounds,
+        seconds_per_round=spec.seconds / spec.rounds,
+        input_shapes=shapes,
+        others_cpu_share=cpu.others_share(latencies.spent, rates.spent),
+    )
+
+
+def _contender(latencies: Run[Latencies], rates: Run[Rate]) -> Contender:
+    alone, busy = latencies.ready, rates.ready
+    requests = np.concatenate([turn.latencies_ms for turn in latencies.answers])
     return Contender(
-        name=ready.name,
-        load_ms=ready.load_ms,
-        compile_ms=ready.compile_ms,
+        name=alone.name,
+        load_ms=alone.load_ms,
+        compile_ms=alone.compile_ms,
         latency=Latency(
             median_ms=float(np.median(requests)),
             p90_ms=float(np.percentile(requests, 90)),
             p99_ms=float(np.percentile(requests, 99)),
             requests=len(requests),
+            threads=alone.threads,
+            spread=_spread(_medians(latencies)),
         ),
-        throughput_per_s=float(np.median(rates)),
-        peak_memory_bytes=contender.call("usage", returns=Usage).peak_memory_bytes,
-        threads=ready.threads,
-        streams=ready.streams,
-        execution_devices=ready.execution_devices,
-        execution_precision=ready.execution_precision,
-        latency_spread=_spread([float(np.median(turn)) for turn in turns]),
-        throughput_spread=_spread(rates),
+        throughput=Throughput(
+            per_s=float(np.median(_per_s(rates))),
+            batch=busy.batch,
+            streams=busy.streams,
+            threads=busy.threads,
+            spread=_spread(_per_s(rates)),
+        ),
+        peak_memory_bytes=alone.peak_memory_bytes,
+        execution_devices=alone.execution_devices,
+        execution_precision=alone.execution_precision,
     )
 
 
-def _spread(figures: list[float]) -> float:
+def _medians(latencies: Run[Latencies]) -> Vector:
+    """Of each turn, in milliseconds."""
+    return np.array([np.median(turn.latencies_ms) for turn in latencies.answers])
+
+
+def _per_s(rates: Run[Rate]) -> Vector:
+    return np.array([turn.per_s for turn in rates.answers])
+
+
+def _spread(figures: Vector) -> float:
     """The interquartile range over the median."""
     low, middle, high = np.percentile(figures, [25, 50, 75])
     return float((high - low) / middle)
-
-
-class _Cpu:
-    """The machine's CPU time from here on, and how much of it went to others than us."""
-
-    def __init__(self, *contenders: Turns) -> None:
-        self._contenders = contenders
-        self._since = self._seconds()
-
-    def others_share(self) -> float:
-        """The part of all CPU time since the start that was neither idle nor ours."""
-        total, busy, own = np.subtract(self._seconds(), self._since)
-        return float(max(busy - own, 0.0) / total)
-
-    def _seconds(self) -> tuple[float, float, float]:
-        """All CPU time, what of it was not idle, and our own (proc(5), /proc/stat)."""
-        line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
-        ticks = [int(field) for field in line.split()[1:9]]  # user to steal; guest is in user
-        total, idle = sum(ticks), ticks[3] + ticks[4]
-        used = [contender.call("usage", returns=Usage) for contender in self._contenders]
-        own = time.process_time() + sum(usage.cpu_s for usage in used)
-        hertz = os.sysconf("SC_CLK_TCK")
-        return total / hertz, (total - idle) / hertz, own

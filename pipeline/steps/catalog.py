@@ -39,6 +39,8 @@ class Refused(Record):
         reason: the whole reason.
         verdicts: of a gate, every bound with its figure.
         accuracy: what was measured, if it came so far.
+        benchmarks: of a variant; those of one that its gate refused help decide whether to loosen
+            that.
     """
 
     variant: str
@@ -47,6 +49,7 @@ class Refused(Record):
     reason: str
     verdicts: tuple[Verdict, ...]
     accuracy: Accuracy | None
+    benchmarks: tuple[Benchmark, ...]
 
     @property
     def log(self) -> str:
@@ -111,19 +114,13 @@ def catalog(
         if f"package@{variant}" in absent:
             continue
         packaged = artifact.read(layout.package(variant))
+        measured, others = _benchmarks(variant, params.devices, layout, absent)
         if isinstance(packaged, Refusal):
-            refusals.append(_refused(variant, packaged, layout))
-            continue
-        benchmarks: list[Benchmark] = []
-        for device in params.devices:
-            path = layout.benchmark(variant, device)
-            if f"benchmark@{variant}-{device}" in absent:
-                continue
-            if (refused := refusal.read(path)) is not None:
-                refusals.append(_refused(variant, refused, layout))
-            else:
-                benchmarks.append(Benchmark.read(path))
-        artifacts.append(_entry(packaged, tuple(benchmarks), layout))
+            refusals.append(_refused(variant, packaged, layout, measured))
+        else:
+            artifacts.append(_entry(packaged, measured, layout))
+        # What an earlier stage refused is handed down to the benchmarks too.
+        refusals += [_refused(variant, other, layout) for other in others if other != packaged]
     listed = Catalog(artifacts=tuple(artifacts), refusals=tuple(refusals), failures=tuple(failures))
     atomic.write_text(listed.json(), layout.catalog, layout.work)
     return listed
@@ -141,7 +138,26 @@ def _entry(packaged: Artifact, benchmarks: tuple[Benchmark, ...], layout: Layout
     )
 
 
-def _refused(variant: str, refused: Refusal, layout: Layout) -> Refused:
+def _benchmarks(
+    variant: str, devices: Sequence[str], layout: Layout, absent: Collection[str]
+) -> tuple[tuple[Benchmark, ...], list[Refusal]]:
+    """A variant's benchmarks in the order of the devices, and the refusals in place of others."""
+    measured: list[Benchmark] = []
+    refused: list[Refusal] = []
+    for device in devices:
+        if f"benchmark@{variant}-{device}" in absent:
+            continue
+        path = layout.benchmark(variant, device)
+        if (found := refusal.read(path)) is None:
+            measured.append(Benchmark.read(path))
+        else:
+            refused.append(found)
+    return tuple(measured), refused
+
+
+def _refused(
+    variant: str, refused: Refusal, layout: Layout, benchmarks: tuple[Benchmark, ...] = ()
+) -> Refused:
     judged = artifact.judged(refused)
     return Refused(
         variant=variant,
@@ -150,4 +166,5 @@ def _refused(variant: str, refused: Refusal, layout: Layout) -> Refused:
         reason=refused.refused,
         verdicts=judged.verdicts if judged else (),
         accuracy=Accuracy.read(layout.accuracy(variant)) if judged else None,
+        benchmarks=benchmarks,
     )

@@ -10,7 +10,8 @@ Each has
     Resolved                            a Record: what holds when the repository was asked too; what
                                         of it changes outputs
     Sizes                               a Record of integers with defaults: what of an input a
-                                        benchmark may vary (batch, length)
+                                        benchmark may vary; `batch` is items at once, and in
+                                        batches the original is timed where there is one
     resolve(model, source)              Resolved, and notes: where entry and repository disagree
     items(path)                         a data set: inputs with labels, or without any
     invent(source, model, options, count, seed)
