@@ -12,7 +12,7 @@ from pathlib import Path
 
 import probes
 import pytest
-from conftest import PARAMS, ROOT
+from conftest import PARAMS, ROOT, make_project
 from ordinary import NEEDS_LANDLOCK
 
 from pipeline import check, imports, kinds
@@ -425,6 +425,34 @@ def test_a_task_of_the_users_own_is_exported_and_judged(grown: Path) -> None:
     accuracy = Accuracy.read(layout.accuracy("tiny-fp32"))
     assert described["task"] == "ranked-pairs"
     assert all("kendall_drop" in execution.bounded() for execution in accuracy.executions)
+
+
+@pytest.mark.soak
+def test_a_contributor_s_task_is_one_file_in_a_tree_of_their_own(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    """As the README says: the file, and its name in params.yaml; no Python is edited."""
+    tree = make_project(tmp_path, tiny_bert)
+    (tree / "pipeline" / "tasks" / "ranked_pairs.py").write_text(RANKED)
+    params = (tree / "params.yaml").read_text().replace("feature-extraction", "ranked-pairs")
+    (tree / "params.yaml").write_text(params.partition("variants:")[0] + ONE_VARIANT)
+
+    done = subprocess.run(
+        ["ovpipe", "build"], cwd=tree, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tree)}, timeout=600,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "kendall 0." in done.stdout
+    described = json.loads((tree / "artifacts/ir/tiny-fp32/openvino_artifact.json").read_bytes())
+    assert described["task"] == "ranked-pairs"
+
+
+ONE_VARIANT = """\
+variants: {tiny-fp32: {model: tiny, precision: fp32}}
+devices: [CPU]
+benchmark: {seconds: 0.1, rounds: 2}
+"""
 
 
 # behind the walls

@@ -73,8 +73,9 @@ MODULES = {
     "pipeline errors record refusal spec host host.atomic steps": EVERYTHING,
     "host.cpu": "benchmark",
     "kinds steps._cell": ALL_BUT_OVER_ALL,
-    "host.child host.reasons host.sandbox": "fetch "
-    "export calibration reference quantize validate benchmark",
+    "host.reasons": "fetch export calibration reference quantize validate benchmark catalog "
+    "release",
+    "host.child host.sandbox": "fetch export calibration reference quantize validate benchmark",
     "manifest": "fetch export calibration reference quantize benchmark package catalog release",
     "evidence": "validate benchmark package catalog release",
     "artifact gate": "package catalog release",
