@@ -74,7 +74,7 @@ def _too_few(params: Params, variant: Variant, count: int | None) -> Iterator[st
     """What of the calibration data is wanted and not there."""
     precision = kinds.load("precision", variant.precision)
     options = precision.Options.from_dict(params.options(variant)).to_dict()
-    wanted = options.get("subset_size", 0)
+    wanted = options.get("subset_size") or 0  # not given: as many as there are
     if precision.NEEDS_CALIBRATION and count is not None and wanted > count:
         file = params.model(variant.model).calibration
         yield f"variants.{variant.name}: subset_size {wanted}: {file} holds only {count}"

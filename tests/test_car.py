@@ -438,6 +438,7 @@ def test_a_stream_without_end_is_refused(tmp_path: Path) -> None:
 # Exchange with npm ipfs-car
 
 
+@pytest.mark.soak
 @pytest.mark.node
 def test_cars_are_exchanged_with_npm_ipfs_car(tmp_path: Path) -> None:
     node = npm.node()

@@ -291,6 +291,7 @@ def state() -> str:
     return run("git", "status", "--porcelain", "--ignored", cwd=ROOT).stdout
 
 
+@pytest.mark.soak
 def test_the_plain_install_has_every_module_no_torch_and_leaves_the_tree_as_it_was(
     tmp_path: Path,
 ) -> None:

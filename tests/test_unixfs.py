@@ -867,6 +867,7 @@ FIXED: list[tuple[Tree, Profile]] = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.node
 def test_200_random_trees_have_the_cids_that_the_npm_importer_gives(tmp_path: Path) -> None:
     node = npm.node()
