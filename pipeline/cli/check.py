@@ -16,7 +16,11 @@ def command() -> None:
     params = check.load(Layout().params)
     if problems := forecast.problems(params, Layout()):
         raise SpecError("\n".join(problems))
-    click.echo(
-        f"params.yaml: {len(params.models)} models, {len(params.variants)} variants, "
-        f"{len(params.devices)} devices, {len(params.cells)} benchmarks"
-    )
+    counted = {
+        "model": params.models,
+        "variant": params.variants,
+        "device": params.devices,
+        "benchmark": params.cells,
+    }
+    parts = (f"{len(all_)} {noun}{'s' * (len(all_) != 1)}" for noun, all_ in counted.items())
+    click.echo(f"params.yaml: {', '.join(parts)}")
