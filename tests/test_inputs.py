@@ -186,6 +186,34 @@ def test_texts_that_all_reach_max_length_are_compared_before_their_end(
     assert accuracy.default.bounded()["tokenizer_agreement"] == 1
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_text_is_compared_up_to_where_its_repository_cuts_it(
+    side: str, entry: Model, tiny_bert: Path, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(tiny_bert, tmp_path / "source"))
+    config = json.loads((source / "tokenizer_config.json").read_text())
+    (source / "tokenizer_config.json").write_text(json.dumps(config | {"truncation_side": side}))
+    cut = entry.model_copy(update={"validation": str(tmp_path / "long.txt")})
+    (tmp_path / "long.txt").write_text(" ".join(map(str, range(90))) + "\n")
+
+    assert judged(cut, source, tmp_path).default.bounded()["tokenizer_agreement"] == 1
+
+
+@pytest.mark.parametrize("sizes", [{"batch": 3, "length": 48}, {"length": 5}, {}])
+def test_a_benchmark_s_input_is_of_exactly_that_size(
+    sizes: dict[str, int], entry: Model, tiny_bert: Path
+) -> None:
+    task = kinds.load("task", "feature-extraction")
+    options, _ = task.resolve(entry, tiny_bert)
+
+    made = task.sized(tiny_bert, entry, options, task.Sizes.from_dict(sizes))
+
+    shape = (sizes.get("batch", 1), sizes.get("length", 48))
+    assert {array.shape for array in made.values()} == {shape}
+    with pytest.raises(DataError, match=r"sizes\.length: 49: models\.m takes at most 48 tokens"):
+        task.sized(tiny_bert, entry, options, task.Sizes(length=49))
+
+
 def test_a_text_without_a_token_is_fed_as_one_of_padding(tiny_bert: Path, tmp_path: Path) -> None:
     source = source_of(qwen, ["input_ids", "attention_mask"], tiny_bert, tmp_path / "source")
     tokenizer = json.loads((source / "tokenizer.json").read_text())

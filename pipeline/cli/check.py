@@ -17,10 +17,10 @@ def command() -> None:
     if problems := forecast.problems(params, Layout()):
         raise SpecError("\n".join(problems))
     counted = {
-        "model": params.models,
-        "variant": params.variants,
-        "device": params.devices,
-        "benchmark": params.cells,
+        "model": len(params.models),
+        "variant": len(params.variants),
+        "device": len(params.devices),
+        "benchmark": len(params.cells),
     }
-    parts = (f"{len(all_)} {noun}{'s' * (len(all_) != 1)}" for noun, all_ in counted.items())
+    parts = (f"{count} {noun}{'s' * (count != 1)}" for noun, count in counted.items())
     click.echo(f"params.yaml: {', '.join(parts)}")
