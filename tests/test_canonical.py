@@ -62,6 +62,7 @@ def layers(folder: Path) -> list[str]:
     return [str(layer.get("name")) for layer in root.iter("layer")]
 
 
+@pytest.mark.soak
 def test_bytes_depend_on_neither_the_process_nor_what_it_made_before(
     folder: Path, written_twice: tuple[Path, Path]
 ) -> None:
@@ -71,10 +72,12 @@ def test_bytes_depend_on_neither_the_process_nor_what_it_made_before(
     assert [digests(other) for other in others] == [digests(folder)] * len(others)
 
 
+@pytest.mark.soak
 def test_no_two_operations_have_one_name(folder: Path) -> None:
     assert [name for name, times in Counter(layers(folder)).items() if times > 1] == []
 
 
+@pytest.mark.soak
 def test_reading_and_writing_again_changes_nothing(folder: Path, tmp_path: Path) -> None:
     once, twice = tmp_path / "once", tmp_path / "twice"
     for source, out in ((folder, once), (once, twice)):
@@ -88,6 +91,7 @@ def test_reading_and_writing_again_changes_nothing(folder: Path, tmp_path: Path)
     assert folder.name.endswith("loop") or digests(once) == digests(folder)
 
 
+@pytest.mark.soak
 def test_a_body_is_in_the_models_that_are_to_have_one(written_twice: tuple[Path, Path]) -> None:
     def types(name: str) -> str:
         folder = next(written_twice[0].glob(f"*-{name}"))
@@ -100,6 +104,7 @@ def test_a_body_is_in_the_models_that_are_to_have_one(written_twice: tuple[Path,
     assert 'type="ReadValue"' in types("whisper")
 
 
+@pytest.mark.soak
 def test_module_paths_stay_and_counters_go(written_twice: tuple[Path, Path]) -> None:
     names = layers(next(written_twice[0].glob("*-llama")))
 
@@ -109,6 +114,7 @@ def test_module_paths_stay_and_counters_go(written_twice: tuple[Path, Path]) -> 
     assert max(numbers) < len(names)
 
 
+@pytest.mark.soak
 def test_onnx_names_stay_although_they_look_generated(written_twice: tuple[Path, Path]) -> None:
     folder = next(written_twice[0].glob("*-branches"))
     given = onnx_names(folder / "scratch" / "branches.onnx")
@@ -291,6 +297,7 @@ def quantize(source: Path, pattern: str) -> ov.Model:
     return model
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("apply", [compress, quantize])
 @pytest.mark.parametrize("ignored", [{3}, {0, 5}])
 def test_an_ignored_scope_by_module_path_leaves_exactly_those_weights(

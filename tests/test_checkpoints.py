@@ -351,9 +351,6 @@ def test_a_checkpoint_that_will_not_do_is_refused_in_one_line(case: Case, tmp_pa
     brought.row("Checkpoints", case.says, f"refused: {said.removeprefix(f'file:{source}: ')}")
 
 
-@pytest.mark.skipif(
-    "text_classification" not in kinds.names("task"), reason="the task comes with the core"
-)
 def test_a_classifier_whose_head_was_never_trained_is_refused_by_its_name(tmp_path: Path) -> None:
     source = tmp_path / "source"
     saved(bert(), source)

@@ -88,6 +88,7 @@ def blocks(*languages: str, mark: str = "") -> list[Block]:
 def shape(line: str) -> str:
     """A line without its figures, names and spacing: what stays when only measurements differ."""
     bare = re.sub(r"\S*\d\S*", "#", " ".join(line.replace("AUTO", "CPU").split()))
+    bare = re.sub(r"\b(model|variant|device|benchmark)s\b", r"\1", bare)
     return re.sub(r"(cosine_mean: #).*", r"\1", bare)  # as many lengths as the data have
 
 

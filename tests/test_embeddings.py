@@ -139,7 +139,12 @@ EMBEDDERS: dict[str, tuple[Any, list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", EMBEDDERS)
+MORE = ("last token, two Dense, normalized", "two poolings in one vector")  # by make soak
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=pytest.mark.soak if k in MORE else ()) for k in EMBEDDERS]
+)
 def test_a_padded_batch_gives_the_vectors_of_sentence_transformers(
     kind: str, repository: Repository, tmp_path: Path
 ) -> None:
@@ -702,6 +707,7 @@ def test_the_folder_says_what_it_is(finished: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.soak
 def test_two_exports_of_a_baked_network_have_one_cid(
     repository: Repository, tmp_path: Path
 ) -> None:

@@ -204,6 +204,7 @@ def test_without_leave_a_model_s_code_does_not_run(repository: Path, tmp_path: P
     assert "PROBED" not in layout.log("export-probing").read_text()
 
 
+@pytest.mark.soak
 def test_code_that_lies_about_its_results_is_refused_in_one_line(
     repository: Path, tmp_path: Path
 ) -> None:

@@ -231,3 +231,50 @@ def test_a_text_without_a_token_is_fed_as_one_of_padding(tiny_bert: Path, tmp_pa
         "input_ids": [[0]], "attention_mask": [[1]],
     }  # fmt: skip
     assert word["input_ids"].shape == (1, 1)
+
+
+# Classes
+
+
+LABELS = {0: "no", 1: "yes", 2: "perhaps"}
+
+
+def classifier(folder: Path) -> None:
+    config = transformers.BertConfig(**SIZES, id2label=LABELS)
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+
+
+def vit(folder: Path) -> None:
+    sizes = {name: SIZES[name] for name in ("hidden_size", "intermediate_size")}
+    heads = {"num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.ViTConfig(
+        **sizes, **heads, image_size=16, patch_size=8, id2label=LABELS, initializer_range=0.3
+    )
+    transformers.ViTForImageClassification(config).save_pretrained(folder)
+    size = {"height": 16, "width": 16}
+    transformers.ViTImageProcessorPil(size=size).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("task", "make"), [("text-classification", classifier), ("image-classification", vit)]
+)
+def test_a_classifier_without_data_is_judged_by_the_labels_that_it_names(
+    task: str, make: Callable[[Path], None], tiny_bert: Path, tmp_path: Path
+) -> None:
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    source = source_of(make, names, tiny_bert, tmp_path / "source")
+    model = Model.from_dict(
+        {"name": "m", "source": "file:x", "format": "transformers", "task": task}
+    )
+
+    whole = judged(model, source, tmp_path).executions[0].bounded()
+
+    config = json.loads((tmp_path / "ir" / "config.json").read_text())
+    config["id2label"] |= {"0": LABELS[1], "1": LABELS[0]}
+    (tmp_path / "ir" / "config.json").write_text(json.dumps(config))
+    measured = validate.measure(tmp_path / "ir", tmp_path / "reference", "CPU")
+    swapped = {f["metric"]: f["value"] for f in measured["executions"][0]["figures"]}
+    assert (whole["agreement"], whole["label_agreement"]) == (1, 1)
+    assert whole["kl_mean"] < 1e-6
+    assert "accuracy" not in whole
+    assert swapped["label_agreement"] == pytest.approx(1 / 3)

@@ -113,6 +113,7 @@ def dequantized(folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.soak
 def test_an_adapter_gives_what_pytorch_gives_with_it_merged(artifact: Path, adapter: Path) -> None:
     (full, half, none, without), told = generated(artifact, adapter, 1.0, 0.5, 0.0, None)
 
@@ -123,6 +124,7 @@ def test_an_adapter_gives_what_pytorch_gives_with_it_merged(artifact: Path, adap
     assert "lora" not in told.lower()
 
 
+@pytest.mark.soak
 def test_an_adapter_finds_nothing_where_operations_are_numbered(
     tmp_path: Path, adapter: Path
 ) -> None:

@@ -92,13 +92,10 @@ def classifier(topics: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bui
     return Built(model, topics.model, tmp_path_factory.mktemp("classifier"))
 
 
-# The larger ones by make soak.
-TOKENS, SENTENCES, CLASSIFIER = (
-    pytest.param(name, marks=pytest.mark.soak) for name in ("tokens", "sentences", "classifier")
-)
-MODELS = (TOKENS, SENTENCES, "vit", CLASSIFIER)
-TEXTS = (TOKENS, SENTENCES, CLASSIFIER)
-CLASSES = ("vit", CLASSIFIER)
+pytestmark = pytest.mark.soak  # models are trained for it, and MiniLM is no small one
+MODELS = ("tokens", "sentences", "vit", "classifier")
+TEXTS = ("tokens", "sentences", "classifier")
+CLASSES = ("vit", "classifier")
 
 
 @pytest.fixture

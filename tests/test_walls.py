@@ -230,7 +230,10 @@ def test_of_a_place_that_python_shares_only_libraries_are_granted(
             True, True, ("walls", "sandbox"), id="an ordinary user", marks=pytest.mark.soak
         ),
         pytest.param(False, False, ("walls",), id="no namespaces"),
-        pytest.param(True, False, ("walls",), id="an ordinary user without namespaces"),
+        pytest.param(
+            True, False, ("walls",),
+            id="an ordinary user without namespaces", marks=pytest.mark.soak,
+        ),
         pytest.param(
             True, True, ("foreign", "view", "sources"),
             id="models in the hands of an ordinary user", marks=pytest.mark.soak,
