@@ -349,7 +349,8 @@ def test_what_is_not_supported_is_refused_by_name(
 
     given = json.dumps(content)
     if isinstance(content, list) and content and isinstance(content[0], dict):
-        given = " > ".join(module["type"].rpartition(".")[2] for module in content)
+        ours = "sentence_transformers.models."
+        given = " > ".join(module["type"].removeprefix(ours) for module in content)
     brought.row("Modules and settings", f"{name}: {given}", f"refused: {raised.value}")
 
 

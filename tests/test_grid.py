@@ -97,10 +97,6 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
         replaced("data/tiny-pairs.tsv", "2.0\tThe price", "2.5\tThe price"),
         JUDGED | AGGREGATE,
     ),
-    "a validation sentence edited": (
-        replaced("data/tiny-pairs.tsv", ".\n", " indeed.\n"),
-        JUDGED | AGGREGATE,
-    ),
 }
 
 
