@@ -190,7 +190,7 @@ ACCEPTED = {
         lambda f: saved(t5("T5ForConditionalGeneration"), f).encoder,
     ),
     "mT5": Case(
-        "MT5ForConditionalGeneration: the same",
+        "MT5ForConditionalGeneration: its encoder is exported, its decoder left out",
         lambda f: saved(t5("MT5ForConditionalGeneration"), f).encoder,
     ),
     "UMT5 encoder": Case("UMT5EncoderModel", lambda f: saved(t5("UMT5EncoderModel"), f)),
