@@ -3,9 +3,7 @@
 Evidence says what was measured, where, and with which versions. Judging it is `pipeline.gate`.
 """
 
-from typing import Literal
-
-from pipeline.figure import Figure
+from pipeline.figure import Figure, ValidatedOn
 from pipeline.record import Record
 
 
@@ -52,7 +50,7 @@ class Accuracy(Record):
     cid: str
     device: str
     execution_devices: tuple[str, ...]
-    validated_on: Literal["labels", "inputs", "invented"]
+    validated_on: ValidatedOn
     executions: tuple[Execution, ...]
 
     @property

@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 from pipeline.record import Record
 
-Bits = Literal[32, 16, 8, 4]
+# What figures were taken from: items with labels, inputs without, or inputs made of a seed.
+ValidatedOn = Literal["labels", "inputs", "invented"]
 
 
 class Metric(NamedTuple):

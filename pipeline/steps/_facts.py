@@ -1,11 +1,11 @@
 """What a reference folder says beside its inputs and outputs, for those who measure against it."""
 
-from typing import Any, Literal
+from typing import Any
 
+from pipeline.figure import ValidatedOn
 from pipeline.record import Record
 
 FILE = "reference.json"
-ValidatedOn = Literal["labels", "inputs", "invented"]
 
 
 class Facts(Record):

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import kinds
+from pipeline.figure import ValidatedOn
 from pipeline.host import atomic
 from pipeline.host.progress import track
 from pipeline.layout import Layout
 from pipeline.networks import samples
 from pipeline.spec import Model
 from pipeline.steps import _source
-from pipeline.steps._facts import FILE, Facts, ValidatedOn
+from pipeline.steps._facts import FILE, Facts
 
 INVENTED, SEED = 32, 0
 
