@@ -139,7 +139,11 @@ EMBEDDERS: dict[str, tuple[Any, list[str], str]] = {
 }
 
 
-MORE = ("last token, two Dense, normalized", "two poolings in one vector")  # by make soak
+MORE = (  # by make soak
+    "last token, two Dense, normalized",
+    "two poolings in one vector",
+    "decoder padded at the left, weighted mean (Mistral)",
+)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def thief(tiny_bert: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("what", ["vocabulary", "weights"])
 def test_the_second_wall_alone_keeps_a_parser_from_what_lies_elsewhere(
     what: str, thief: Path, tmp_path: Path

@@ -254,6 +254,7 @@ def convert_all(folder: Path, cases: Sequence[str]) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+@pytest.mark.soak
 def test_another_process_gives_the_same_bytes_in_another_order(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from test_precisions import convert_all;"
