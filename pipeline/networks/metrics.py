@@ -1,6 +1,7 @@
 """Figures that compare two sets of outputs, item by item."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -94,9 +95,10 @@ def scored(
     Args:
         metric: its name.
         score: of predictions and labels, the figure.
-        reference: what the original predicts, one for each label.
+        reference: what the original predicts, of shape (items, ...): a prediction for each label,
+            or what can be counted of it, as errors.
         variant: what the variant predicts.
-        labels: what is right.
+        labels: what is right, of shape (items, ...).
         better: `higher` or `lower`: a drop is what is lost.
 
     Raises:
@@ -106,17 +108,17 @@ def scored(
 
     sign = 1 if better == "higher" else -1
 
-    def drop(truth: Vector, a: Vector, b: Vector) -> float:
-        return sign * (score(a, truth) - score(b, truth))
+    def drop(items: Any) -> float:
+        truth = labels[items]
+        return sign * (score(reference[items], truth) - score(variant[items], truth))
 
-    whole = drop(labels, reference, variant)
+    whole = drop(slice(None))
     if len(labels) < 2 or not np.isfinite(whole):
         raise DataError(f"{metric}: not defined on {len(labels)} labels: want more variety")
     resampled = bootstrap(
-        (labels, reference, variant),
+        (np.arange(len(labels)),),
         drop,
         n_resamples=RESAMPLES,
-        paired=True,
         vectorized=False,
         method="percentile",
         rng=0,

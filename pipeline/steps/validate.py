@@ -74,8 +74,10 @@ def measure(folder: Path, reference: Path, device: str) -> dict[str, Any]:
             for name in ir.networks(folder)
         }
         measured = [
-            task.run(sessions, sample, options)
-            for sample in track(inputs, len(inputs), f"validate {requested}")
+            task.run(sessions, sample, options, wanted)
+            for sample, wanted in track(
+                zip(inputs, expected, strict=True), len(inputs), f"validate {requested}"
+            )
         ]
         items = [Item(*item) for item in facts.items]
         trial = Trial(items, inputs, expected, measured, folder, options)

@@ -20,8 +20,11 @@ Each has
                                         what a network is fed of each, in their order
     sized(source, model, options, sizes)
                                         what a network is fed in a benchmark: exactly of that size
-    run(networks, inputs, options)      the outputs that are worth keeping; serves the original and
-                                        an IR on a device
+    run(networks, inputs, options, follow=None)
+                                        the outputs that are worth keeping; serves the original and
+                                        an IR on a device. `follow` is what the original gave where
+                                        an artifact is judged: what generates is fed the original's
+                                        tokens then, and not its own (teacher forcing)
     judge(trial)                        a Figure of each of METRICS that can be measured
 
 and may have

@@ -55,7 +55,9 @@ def check(items: Sequence[Item], known: Sequence[str]) -> None:
             raise DataError(f"label {item.label!r}: the model's are {list(known)[:20]}")
 
 
-def run(networks: Networks, inputs: Tensors, options: Any) -> Tensors:
+def run(
+    networks: Networks, inputs: Tensors, options: Any, follow: Tensors | None = None
+) -> Tensors:
     """logits, of shape (1, labels)."""
     return {"logits": networks[ir.MODEL](inputs)["logits"]}
 

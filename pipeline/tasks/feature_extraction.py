@@ -52,7 +52,9 @@ def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
     return network
 
 
-def run(networks: Networks, inputs: Tensors, options: Resolved) -> Tensors:
+def run(
+    networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
+) -> Tensors:
     """last_hidden_state, of shape (1, tokens, hidden size)."""
     outputs = networks[ir.MODEL](inputs)
     return {"last_hidden_state": outputs["last_hidden_state"]}

@@ -69,7 +69,9 @@ class _Complete:
         return {"sentence_embedding": np.stack(vectors).astype(np.float32)}
 
 
-def run(networks: Networks, inputs: Tensors, options: Resolved) -> Tensors:
+def run(
+    networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
+) -> Tensors:
     """sentence_embedding, of shape (1, size)."""
     return {"sentence_embedding": networks[ir.MODEL](inputs)["sentence_embedding"]}
 
