@@ -5,7 +5,7 @@ cannot pass unseen, and whether an output depends on it is to be read from the e
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,13 +78,13 @@ def load(source: Path, model: Model, dtype: Any) -> Loaded:
     return Loaded(network.eval(), lacking)
 
 
-def check_whole(network: "ov.Model", lacking: Mapping[str, str], model: Model) -> None:
-    """Hold a network against what the checkpoint that it was exported from lacks.
+def check_whole(networks: Iterable["ov.Model"], lacking: Mapping[str, str], model: Model) -> None:
+    """Hold networks against what the checkpoint that they were exported from lacks.
 
     Raises:
         ExportError: an output depends on some of that, which is named.
     """
-    if not lacking or not (holding := _undefined(network)):
+    if not lacking or not (holding := [n for network in networks for n in _undefined(network)]):
         return
     found = [key for key in lacking if any(key in name for name in holding)] or list(lacking)
     shown = ", ".join(f"{key!r}{lacking[key]}" for key in sorted(found)[:_SHOWN])
@@ -119,6 +119,20 @@ def known_task(model: Model) -> str:
     return str(TasksManager.map_from_synonym(own))
 
 
+def generates(model: Model, config: Any) -> bool:
+    """Whether the task makes a token after the other, with a model that remembers the former."""
+    from optimum.exporters.tasks import TasksManager
+
+    task = known_task(model)
+    try:
+        known = TasksManager.get_supported_tasks_for_model_type(
+            config.model_type, exporter="openvino", library_name="transformers"
+        )
+    except KeyError:  # a type that optimum does not know
+        return False
+    return task != "feature-extraction" and f"{task}-with-past" in known
+
+
 def _loader(source: Path, model: Model, how: Mapping[str, Any]) -> Any:
     """The Auto class that makes the task's model; of an encoder and decoder, the encoder's."""
     from optimum.exporters.tasks import TasksManager
@@ -141,7 +155,7 @@ def _loader(source: Path, model: Model, how: Mapping[str, Any]) -> Any:
                 f"a decoder: {model.task} wants an encoder alone, as BERT's, or T5, of which the "
                 "encoder is taken"
             )
-    return TasksManager.get_model_class_for_task(task)
+    return TasksManager.get_model_class_for_task(task, model_type=said.get("model_type"))
 
 
 def _is_encoder(kind: Any) -> bool:

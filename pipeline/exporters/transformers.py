@@ -5,7 +5,6 @@ beside the IR is copied from it byte for byte, because those files are pinned an
 carry the version of the tool that saved them. The folder may be a view, made of links.
 """
 
-import inspect
 import tempfile
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -14,12 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from pipeline import kinds
-from pipeline.exporters import _checkpoint, _loading, _tokenizer
+from pipeline.exporters import _checkpoint, _eager, _loading, _tokenizer
 from pipeline.exporters._checkpoint import weights as weights
 from pipeline.exporters._errors import told
 from pipeline.exporters._loading import Loaded
 from pipeline.networks import ir, positions, writer
-from pipeline.networks.tensors import Networks, Tensors
+from pipeline.networks.tensors import Networks
 from pipeline.spec import Model
 
 TOOLCHAIN = (
@@ -79,14 +78,14 @@ def files(allow: Sequence[str]) -> tuple[str, ...]:
 
 
 def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
-    """Write openvino_model, tokenizer and detokenizer IR, and the source's files beside them.
+    """Write the networks, tokenizer and detokenizer IR, and the source's files beside them.
 
     Raises:
         ExportError: the checkpoint is not whole or not finite, or optimum-intel cannot export it.
     """
     checkpoint = _checkpoint.sizes(source, model)
     loaded = _loading.load(source, model, _checkpoint.dtype(checkpoint))
-    stamps = {ir.MODEL: _export_model(loaded, model, source, out)}
+    stamps = _export_networks(loaded, model, source, out)
     notes: list[str] = []
     if _TOKENIZER in kinds.load("task", model.task).FILES:
         of_tokenizer, notes = _tokenizer.export(source, model, out)
@@ -100,27 +99,12 @@ def original(source: Path, model: Model) -> Networks:
     """The source's PyTorch model in eager mode at fp32, with the outputs that its task is for."""
     import torch
 
-    eager = _Eager(_loading.load(source, model, torch.float32).network)
-    return {ir.MODEL: _of_task(model, "complete")(eager, model, source)}
-
-
-class _Eager:
-    """A PyTorch model of transformers as a `Network`: it takes what its `forward` names."""
-
-    def __init__(self, network: Any) -> None:
-        self._network = network
-        self._takes = inspect.signature(network.forward).parameters.keys()
-
-    def __call__(self, inputs: Tensors) -> Tensors:
-        import torch
-
-        taken = {n: torch.from_numpy(a) for n, a in inputs.items() if n in self._takes}
-        with torch.inference_mode():
-            outputs = self._network(**taken)
-        return {n: t.numpy() for n, t in outputs.items() if isinstance(t, torch.Tensor)}
-
-    def reset(self) -> None:
-        """Nothing stays between calls."""
+    loaded = _loading.load(source, model, torch.float32).network
+    networks = _eager.networks(loaded, generates=_loading.generates(model, loaded.config))
+    if ir.MODEL not in networks:
+        return networks
+    completed = _of_task(model, "complete")(networks[ir.MODEL], model, source)
+    return {**networks, ir.MODEL: completed}
 
 
 def _of_task(model: Model, name: str) -> Callable[..., Any]:
@@ -131,28 +115,31 @@ def _of_task(model: Model, name: str) -> Callable[..., Any]:
     return found
 
 
-def _export_model(loaded: Loaded, model: Model, source: Path, out: Path) -> dict[str, Any]:
+def _export_networks(loaded: Loaded, model: Model, source: Path, out: Path) -> dict[str, Any]:
+    """Write every network; by name the rt_info that was left out of it."""
     import torch
     from optimum.exporters.openvino import export_from_model
 
     network, task = loaded.network, _loading.known_task(model)
+    past = "-with-past" if _loading.generates(model, network.config) else ""
     _stand_in_for_a_head(network)
     with tempfile.TemporaryDirectory(dir=out.parent) as raw:
         with told(f"{model.source}: optimum-intel"):
             export_from_model(
                 network,
                 raw,
-                task=task,
+                task=f"{task}{past}",
                 trust_remote_code="remote_code" in model.allow,
                 patch_16bit_model=network.dtype in (torch.float16, torch.bfloat16),
                 **(_as_encoder(network) if loaded.is_encoder else {}),
             )
-        exported = ir.read(Path(raw))
-        if task == "feature-extraction":
-            positions.from_mask(exported)
-        finished = _of_task(model, "finish")(exported, model, source)
-        _loading.check_whole(finished, loaded.lacking, model)
-        return writer.write(finished, out)
+        made = {name: ir.read(Path(raw), name) for name in ir.networks(Path(raw))}
+        if ir.MODEL in made:
+            if task == "feature-extraction":
+                positions.from_mask(made[ir.MODEL])
+            made[ir.MODEL] = _of_task(model, "finish")(made[ir.MODEL], model, source)
+        _loading.check_whole(made.values(), loaded.lacking, model)
+        return {name: writer.write(network, out, name) for name, network in made.items()}
 
 
 def _stand_in_for_a_head(network: Any) -> None:

@@ -39,14 +39,23 @@ def mask(inputs: Tensors) -> Array:
 
 
 def _positions(inputs: Tensors) -> Array:
-    """The place of each token among the real ones, else 1, as transformers' decoders have it."""
+    """The place of each token among the real ones, else 1, as transformers' decoders have it.
+
+    A mask that is longer than the tokens covers those that went before, which are remembered.
+    """
     real = mask(inputs)
     counted = np.cumsum(real, axis=-1, dtype=np.int64) - 1
-    return np.where(real == 0, 1, counted)
+    return np.where(real == 0, 1, counted)[:, -inputs[TOKENS].shape[1] :]
+
+
+def _beams(inputs: Tensors) -> Array:
+    """Which row of the batch each row goes on from (optimum-intel, openvino.genai): its own."""
+    return np.arange(len(inputs[TOKENS]), dtype=np.int32)
 
 
 _MADE: dict[str, Callable[[Tensors], Array]] = {
     "attention_mask": mask,
+    "beam_idx": _beams,
     "position_ids": _positions,
     "token_type_ids": lambda inputs: np.zeros_like(inputs[TOKENS]),
 }

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     import openvino as ov
 
 MODEL = "openvino_model"
+ENCODER = "openvino_encoder_model"
+DECODER = "openvino_decoder_model"
 TOKENIZER = "openvino_tokenizer"
 DETOKENIZER = "openvino_detokenizer"
 

@@ -28,6 +28,7 @@ class Session:
 
     Attributes:
         inputs: the names of what it is fed.
+        remembers: whether it has states, which go on from call to call until `reset`.
 
     Raises:
         DeviceError: OpenVINO does not offer the device here, or cannot compile for it.
@@ -45,6 +46,7 @@ class Session:
         model = ir.read(folder, name)
         self.compiled = compile_model(model, device, execution=execution, hint=hint)
         self._request = self.compiled.create_infer_request()
+        self.remembers = bool(model.get_sinks())
         self.inputs = [port.any_name for port in self.compiled.inputs]
         self._outputs = [port.any_name for port in self.compiled.outputs]
 
@@ -91,6 +93,8 @@ def compile_model(
     import openvino as ov
 
     config: dict[str, object] = {"PERFORMANCE_HINT": hint}
+    if execution == "f32" and device == "CPU" and model.get_sinks():
+        config["KV_CACHE_PRECISION"] = execution  # its own default is u8, which loses more
     if device.partition(":")[0] == "AUTO":
         config["ENABLE_STARTUP_FALLBACK"] = False
     config |= properties or {}

@@ -31,21 +31,26 @@ class Calibration:
 
     def __init__(self, exported: Path, inputs: Path) -> None:
         self._exported, self._inputs = exported, inputs
+        self._seen: dict[int, dict[str, Sequence[Tensors]]] = {}
 
     def of(self, network: str) -> "Fed":
         """What one of the networks is calibrated on."""
         return Fed(self, network)
 
-    def record(self, count: int) -> dict[str, Sequence[Tensors]]:
-        """What each network is fed while the task goes over the first `count` inputs."""
+    def seen(self, count: int) -> dict[str, Sequence[Tensors]]:
+        """What each network is fed of the first `count` inputs, which are gone over once."""
+        if count not in self._seen:
+            self._seen[count] = self._record(count)
+        return self._seen[count]
+
+    def _record(self, count: int) -> dict[str, Sequence[Tensors]]:
         told = description.read(self._exported)
         task = kinds.load("task", told.task)
         options = task.Resolved.from_dict(told.options)
         recordings = {
-            name: Recording(
-                session := Session(self._exported, name=name, execution="f32"), session.inputs
-            )
+            name: Recording(session, session.inputs, remembers=session.remembers)
             for name in told.networks
+            for session in [Session(self._exported, name=name, execution="f32")]
         }
         for sample in samples.load(self._inputs)[:count]:
             task.run(recordings, sample, options)
@@ -60,7 +65,7 @@ class Fed(NamedTuple):
 
     def inputs(self, count: int) -> Sequence[Tensors]:
         """What the network is fed of the first `count` calibration inputs."""
-        return self.calibration.record(count)[self.network]
+        return self.calibration.seen(count)[self.network]
 
 
 def quantize(params: Params, variant: Variant, layout: Layout) -> None:

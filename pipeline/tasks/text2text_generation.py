@@ -1,0 +1,128 @@
+"""Text to text: an encoder reads a text, a decoder makes another of it (T5, BART, Marian, Pegasus).
+
+Data with labels is a TSV with the header text, target: the perplexity is that of the targets'
+tokens. A file with another ending holds texts without, one a line.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pipeline.errors import ExportError
+from pipeline.figure import Figure
+from pipeline.networks import ir
+from pipeline.networks.inputs import mask
+from pipeline.networks.tensors import Networks, Tensors
+from pipeline.record import Record
+from pipeline.spec import Model
+from pipeline.tasks import Item, Trial, _generation, _texts, _transformer
+from pipeline.tasks._generation import JUDGED_WITH as JUDGED_WITH
+from pipeline.tasks._generation import Options as Options
+from pipeline.tasks._generation import Sizes as Sizes
+from pipeline.tasks._generation import sized as sized
+from pipeline.tasks._texts import FILES as FILES
+from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
+from pipeline.tasks._texts import invent as invent
+from pipeline.tasks._transformer import longest as longest
+
+RUNS_WITH = ()
+METRICS = {**_generation.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
+_COLUMNS = ("text", "target")
+_TARGET = "target_ids"
+
+
+class Resolved(Record):
+    """What decides what is generated beside the weights.
+
+    Args:
+        max_length: tokens after which a text that it is judged or calibrated on is cut.
+        padding_side: where a batch's shorter texts are filled up.
+        start_token_ids: that what is generated begins with.
+        end_token_ids: after which nothing comes.
+    """
+
+    max_length: int
+    padding_side: Literal["left", "right"]
+    start_token_ids: tuple[int, ...]
+    end_token_ids: tuple[int, ...]
+
+    @property
+    def prefix(self) -> str:
+        """Nothing goes before a text."""
+        return ""
+
+
+def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
+    """What holds for a model: its entry's options, then its repository.
+
+    Raises:
+        ExportError: it takes fewer tokens, or nothing says what its texts begin with.
+    """
+    options, config = Options.from_dict(model.options), f"models.{model.name}: its repository"
+    settings = _generation.settings(source)
+    start = _generation.ids(settings.get("decoder_start_token_id"))
+    if not start:
+        raise ExportError(
+            f"{model.source}: no decoder_start_token_id in generation_config.json or config.json: "
+            "want the token that what is generated begins with"
+        )
+    resolved = {
+        "max_length": _generation.length(model, options.max_length, source),
+        "padding_side": _transformer.padding_side(source),
+        "start_token_ids": start + _generation.ids(settings.get("forced_bos_token_id")),
+        "end_token_ids": _generation.ids(settings.get("eos_token_id")),
+    }
+    return Resolved.from_dict(resolved, config, ExportError), []
+
+
+def items(path: Path) -> list[Item]:
+    """Texts with what is to be made of them, or without.
+
+    Raises:
+        DataError: naming the first line that is none.
+    """
+    if path.suffix != _texts.LABELLED:
+        return _texts.read(path)
+    return [Item(row["text"], row["target"]) for row in _texts.table(path, _COLUMNS)]
+
+
+def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:
+    """The tokens of each text and of its target, of shape (1, tokens)."""
+    tokenizer = _texts.tokenizer_of(source, model)
+    encoded: list[Tensors] = []
+    for item, tokens in zip(items, _texts.encode(items, source, model, options), strict=True):
+        target = {}
+        if item.label is not None:
+            cut = {"truncation": True, "max_length": options.max_length, "return_tensors": "np"}
+            target = {_TARGET: tokenizer(text_target=item.label, **cut)["input_ids"]}
+        encoded.append({**tokens, **target})
+    return encoded
+
+
+def run(
+    networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
+) -> Tensors:
+    """What _generation.compared keeps, and `target_nll`; in a benchmark nothing of it."""
+    made = {
+        "encoder_hidden_states": networks[ir.ENCODER](inputs)["last_hidden_state"],
+        "encoder_attention_mask": mask(inputs),
+    }
+    decoder = networks[ir.DECODER]
+    start = np.array([options.start_token_ids] * len(mask(inputs)), np.int64)
+    step = _generation.remembering(decoder, **made)
+    if _generation.MOST in inputs:
+        return _generation.timed(step, start, inputs)
+    choose = _generation.greedy(_generation.NEW_TOKENS, options.end_token_ids)
+    kept = _generation.compared(step, start, choose, follow)
+    if _TARGET in inputs:
+        step = _generation.remembering(decoder, **made)
+        kept["target_nll"] = _generation.nll(step, start[:, :1], inputs[_TARGET].astype(np.int64))
+    return kept
+
+
+def judge(trial: Trial) -> Iterator[Figure]:
+    """All figures, of what is generated and of the tokenizer."""
+    yield from _generation.judge(trial, "target_nll")
+    yield from _texts.tokenizer_agreement(trial)

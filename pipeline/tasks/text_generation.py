@@ -1,0 +1,92 @@
+"""Text generation: tokens in, logits of the next one out; the network keeps keys and values.
+
+A data set has a text a line. A text is its own label: the perplexity is that of its tokens. The
+original then goes on with it, and the artifact is judged on both.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pipeline.errors import ExportError
+from pipeline.figure import Figure
+from pipeline.networks import ir
+from pipeline.networks.inputs import TOKENS
+from pipeline.networks.tensors import Networks, Tensors
+from pipeline.record import Record
+from pipeline.spec import Model
+from pipeline.tasks import Item, Trial, _generation, _texts, _transformer
+from pipeline.tasks._generation import JUDGED_WITH as JUDGED_WITH
+from pipeline.tasks._generation import Options as Options
+from pipeline.tasks._generation import Sizes as Sizes
+from pipeline.tasks._generation import sized as sized
+from pipeline.tasks._texts import FILES as FILES
+from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
+from pipeline.tasks._texts import invent as invent
+from pipeline.tasks._transformer import longest as longest
+
+RUNS_WITH = ()
+METRICS = {**_generation.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
+
+
+class Resolved(Record):
+    """What decides what is generated beside the weights.
+
+    Args:
+        max_length: tokens after which a text that it is judged or calibrated on is cut.
+        padding_side: where a batch's shorter texts are filled up.
+        end_token_ids: after which nothing comes.
+    """
+
+    max_length: int
+    padding_side: Literal["left", "right"]
+    end_token_ids: tuple[int, ...]
+
+    @property
+    def prefix(self) -> str:
+        """Nothing goes before a text."""
+        return ""
+
+
+def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
+    """What holds for a model: its entry's options, then its repository.
+
+    Raises:
+        ExportError: it takes fewer tokens.
+    """
+    options, config = Options.from_dict(model.options), f"models.{model.name}: its repository"
+    resolved = {
+        "max_length": _generation.length(model, options.max_length, source),
+        "padding_side": _transformer.padding_side(source),
+        "end_token_ids": _generation.ids(_generation.settings(source).get("eos_token_id")),
+    }
+    return Resolved.from_dict(resolved, config, ExportError), []
+
+
+def items(path: Path) -> list[Item]:
+    """Texts, each its own label."""
+    return [Item(item.input, item.input) for item in _texts.read(path)]
+
+
+def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:
+    """The tokens of each text, of shape (1, tokens)."""
+    return _texts.encode(items, source, model, options)
+
+
+def run(
+    networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
+) -> Tensors:
+    """What _generation.compared keeps; in a benchmark nothing, for that is not what is timed."""
+    step, prompt = _generation.remembering(networks[ir.MODEL]), inputs[TOKENS].astype(np.int64)
+    if _generation.MOST in inputs:
+        return _generation.timed(step, prompt, inputs)
+    choose = _generation.greedy(_generation.NEW_TOKENS, options.end_token_ids)
+    return _generation.compared(step, prompt, choose, follow)
+
+
+def judge(trial: Trial) -> Iterator[Figure]:
+    """All figures, of what is generated and of the tokenizer."""
+    yield from _generation.judge(trial, "prompt_nll")
+    yield from _texts.tokenizer_agreement(trial)
