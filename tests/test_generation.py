@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import openvino as ov
 import pytest
 import torch
 import transformers
@@ -13,9 +11,7 @@ from test_checkpoints import WORDS, entry, words
 from test_tasks import Built
 
 from pipeline.networks import ir, samples
-from pipeline.networks.session import Session
 from pipeline.steps import quantize
-from pipeline.steps.quantize import Calibration
 
 V = len(WORDS)
 LAYERS = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

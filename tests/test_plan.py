@@ -92,7 +92,8 @@ MODULES = {
     "figure": f"{TASK} package catalog release",
     "networks.metrics": TASK,
     "steps.validate": "validate",
-    "exporters exporters.transformers exporters._checkpoint exporters._errors exporters._loading "
+    "exporters exporters.transformers exporters._checkpoint exporters._eager exporters._errors "
+    "exporters._loading "
     "exporters._tokenizer networks.positions": "export reference benchmark",
     "networks.description": "export quantize",
     "steps.export": "export",
@@ -115,7 +116,8 @@ MODULES = {
     "steps.release": "release",
     "tasks tasks._embeddings tasks._layers tasks._modules tasks._pooling tasks._repository "
     "tasks._texts tasks._transformer": TASK,
-    "tasks._classes tasks._images tasks.image_classification tasks.text_classification": "",
+    "tasks._classes tasks._generation tasks._images tasks.image_classification "
+    "tasks.text2text_generation tasks.text_classification tasks.text_generation": "",
     "tasks.feature_extraction": "export@ours calibration@ours reference@ours quantize@ours-int8 "
     "validate@ours-fp32 validate@ours-int8 benchmark@ours-fp32-CPU benchmark@ours-int8-CPU",
     "tasks.sentence_similarity": "export@theirs calibration@theirs reference@theirs "
