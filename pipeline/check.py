@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline import bounds, imports, kinds, spec
 from pipeline.errors import SpecError
-from pipeline.spec import Model, Params, Target, Variant
+from pipeline.spec import Data, Model, Params, Target, Variant
 
 DEVICES = ("CPU", "GPU", "NPU", "AUTO")
 _NUMBERED = re.compile(r"(?:GPU|NPU)\.(?:0|[1-9][0-9]?)")  # one of several; there is one CPU
@@ -39,6 +39,8 @@ def _problems(params: Params) -> list[str]:
         where = f"models.{model.name}"
         lines.append(_said(kinds.load, "format", model.format, where=f"{where}.format"))
         lines.append(_said(_check_source, model, where=f"{where}.source"))
+        for field, data in model.data.items():
+            lines.append(_said(_check_data, data, where=f"{where}.{field}"))
         task_problem = _said(kinds.load, "task", model.task, where=f"{where}.task")
         lines.append(task_problem or _said(_check_task, model, where=""))
     for target in params.pins.values():
@@ -105,6 +107,12 @@ def _check_source(model: Model) -> None:
             f"{model.source!r}: want KIND:LOCATION, as package:NAME/FOLDER: have {have}"
         )
     kinds.load("source", model.source_kind).check(model.source_location)
+
+
+def _check_data(data: Data) -> None:
+    """A data set that lies elsewhere comes by a source kind."""
+    if data.kind:
+        kinds.load("source", data.kind).check(data.location)
 
 
 def _suggested(text: str) -> list[str]:

@@ -39,18 +39,22 @@ def problems(params: Params, layout: Layout) -> list[str]:
 
 
 def _count(model: Model, field: str) -> int | None:
-    """How many items a data set holds; None if there is none.
+    """How many items a data set holds; None if there is none, or if that is not known here.
+
+    What lies elsewhere, is called otherwise or is Parquet is read by a child process, when it runs.
 
     Raises:
         DataError: it is not there, or not what the task reads.
     """
-    given = getattr(model, field)
-    if given is None:
+    data = model.data.get(field)
+    if data is None or data.kind:
         return None
-    path = Path(given)
+    path = Path(data.place)
     if not path.exists():
         raise DataError(f"{str(path)!r}: no such file or folder")
-    return len(kinds.load("task", model.task).items(path))
+    if data.columns or path.suffix == ".parquet" or any(path.glob("*.parquet")):
+        return None
+    return len(kinds.load("task", model.task).items(path)[: data.first])
 
 
 def _too_long(params: Params, model: Model, config: dict[str, Any]) -> Iterator[str]:
@@ -76,7 +80,7 @@ def _too_few(params: Params, variant: Variant, count: int | None) -> Iterator[st
     options = precision.Options.from_dict(params.options(variant)).to_dict()
     wanted = options.get("subset_size") or 0  # not given: as many as there are
     if precision.NEEDS_CALIBRATION and count is not None and wanted > count:
-        file = params.model(variant.model).calibration
+        file = params.model(variant.model).data["calibration"].place
         yield f"variants.{variant.name}: subset_size {wanted}: {file} holds only {count}"
 
 

@@ -80,7 +80,11 @@ def row_before(cell: Cell) -> list[Cell]:
 def outputs(cell: Cell, layout: Layout) -> tuple[Path, ...]:
     """What a cell writes; the first is what it is for."""
     return {
-        "fetch": (layout.source(cell.model), layout.source_lock(cell.model)),
+        "fetch": (
+            layout.source(cell.model),
+            layout.source_lock(cell.model),
+            layout.data(cell.model),
+        ),
         "export": (layout.export(cell.model), layout.export_provenance(cell.model)),
         "calibration": (layout.calibration(cell.model), layout.calibration_mark(cell.model)),
         "reference": (layout.reference(cell.model),),

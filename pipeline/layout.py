@@ -60,6 +60,10 @@ class Layout:
         """Sizes and hashes of a source's files."""
         return self.artifacts / "source" / f"{model}.lock.json"
 
+    def data(self, model: str) -> Path:
+        """The data sets that come from elsewhere, each in a folder, and their locks."""
+        return self.artifacts / "data" / model
+
     def export(self, model: str) -> Path:
         """The IR at the checkpoint's own dtype."""
         return self.artifacts / "export" / model

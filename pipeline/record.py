@@ -6,6 +6,7 @@ named in one line.
 
 import json
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -130,4 +131,6 @@ def _keys_at(cls: type[BaseModel], path: list[str]) -> list[str]:
             kind = next(f.annotation for name, f in fields if part in (name, f.alias))
         else:  # dict[str, Record] or tuple[Record, ...]
             kind = next(a for a in reversed(get_args(kind)) if a is not Ellipsis)
+        if isinstance(kind, UnionType):  # a record that may be left out
+            kind = next(a for a in get_args(kind) if a is not type(None))
     return sorted(f.alias or name for name, f in kind.model_fields.items())

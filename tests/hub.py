@@ -39,7 +39,7 @@ class Request(NamedTuple):
 
 @dataclass
 class Repo:
-    """A model repository with one commit."""
+    """A repository with one commit; of a data set its name begins with datasets/."""
 
     files: Mapping[str, bytes]
     lfs: Collection[str]
@@ -111,6 +111,11 @@ def blob(content: bytes) -> str:
     return hashlib.sha1(framed, usedforsecurity=False).hexdigest()
 
 
+def _full(kind: str, owner: str, name: str) -> str:
+    """A repository's name, as `Hub.add` was given it."""
+    return f"{owner}/{name}" if kind == "models" else f"{kind}/{owner}/{name}"
+
+
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     return type("Handler", (_Handler,), {"hub": hub})
 
@@ -124,24 +129,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.requests.append(Request(self.command, self.path, headers))
         parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         match parts:
+            case ["cdn", "datasets", owner, name, *file]:
+                self._send_file(self.hub.repos[f"datasets/{owner}/{name}"], "/".join(file))
             case ["cdn", owner, name, *file]:
                 self._send_file(self.hub.repos[f"{owner}/{name}"], "/".join(file))
-            case ["api", "resolve-cache", "models", owner, name, revision, *file]:
-                if repo := self._repo(owner, name, revision):
+            case ["api", "resolve-cache", kind, owner, name, revision, *file]:
+                if repo := self._repo(_full(kind, owner, name), revision):
                     self._send_file(repo, "/".join(file))
-            case ["api", "models", owner, name, "revision", revision]:
-                if repo := self._repo(owner, name, revision):
+            case ["api", ("models" | "datasets") as kind, owner, name, "revision", revision]:
+                if repo := self._repo(_full(kind, owner, name), revision):
                     self._send_listing(f"{owner}/{name}", repo)
+            case ["datasets", owner, name, "resolve", revision, *file]:
+                if repo := self._repo(full := f"datasets/{owner}/{name}", revision):
+                    self._redirect_to(full, repo, "/".join(file))
             case [owner, name, "resolve", revision, *file]:
-                if repo := self._repo(owner, name, revision):
+                if repo := self._repo(f"{owner}/{name}", revision):
                     self._redirect_to(f"{owner}/{name}", repo, "/".join(file))
             case _:
                 self._refuse(404, "EntryNotFound")
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
 
-    def _repo(self, owner: str, name: str, revision: str) -> Repo | None:
-        repo, given = self.hub.repos.get(f"{owner}/{name}"), self.headers["Authorization"]
+    def _repo(self, full_name: str, revision: str) -> Repo | None:
+        repo, given = self.hub.repos.get(full_name), self.headers["Authorization"]
         if repo is None or (repo.token and given != f"Bearer {repo.token}"):
             return self._refuse(404 if given else 401, "RepoNotFound")
         if revision not in ("main", repo.commit):
@@ -169,7 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers |= {"X-Linked-Etag": f'"{lfs["sha256"]}"', "X-Linked-Size": str(lfs["size"])}
             target = f"{self.hub.cdn}/cdn/{full_name}/{quote(file)}?signature=secret"
         else:
-            target = f"/api/resolve-cache/models/{full_name}/{repo.commit}/{quote(file)}"
+            kind = "" if full_name.startswith("datasets/") else "models/"
+            target = f"/api/resolve-cache/{kind}{full_name}/{repo.commit}/{quote(file)}"
         location = self.hub.locations.get(file, target)
         return self._answer(307, {**headers, **self._evil(file), "Location": location}, b"")
 

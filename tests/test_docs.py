@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,19 @@ DOCUMENTS = (
     "CHANGELOG.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
 )
-MARKS = {"", "dry-run", "limits", "params", "pins", "refused", "report", "rooms", "soak", "variant"}
+MARKS = {
+    "",
+    "data",
+    "dry-run",
+    "limits",
+    "params",
+    "pins",
+    "refused",
+    "report",
+    "rooms",
+    "soak",
+    "variant",
+}
 LANGUAGES = {"sh", "console", "python", "yaml", "text"}
 _FENCE = re.compile(
     r"(?:^<!-- test: (?P<mark>[\w-]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -215,6 +228,16 @@ def test_limits_are_good_in_an_entry(block: Block, tmp_path: Path) -> None:
     model = check.load(tmp_path / "params.yaml").model("minilm")
 
     assert model.limits != Limits()
+
+
+@pytest.mark.parametrize("block", blocks("yaml", mark="data"), ids=str)
+def test_a_data_set_is_good_in_an_entry(block: Block, tmp_path: Path) -> None:
+    before, line, after = (ROOT / "params.yaml").read_text().partition("    allow: []\n")
+    entry = textwrap.indent(block.text, "    ")
+    after = after.replace("    validation: data/similarity-texts.tsv\n", "")
+    (tmp_path / "params.yaml").write_text(before + line + entry + after)
+
+    assert check.load(tmp_path / "params.yaml").model("minilm").data["validation"].first == 500
 
 
 @pytest.mark.parametrize("block", blocks("yaml", mark="pins"), ids=str)

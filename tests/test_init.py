@@ -101,7 +101,7 @@ def test_the_files_are_those_that_this_project_is_built_from(project: Path) -> N
 def test_the_default_params_name_the_data_that_are_written() -> None:
     model = check.load(ROOT / "params.yaml").model("minilm")
 
-    assert {model.calibration, model.validation} == set(_templates.DATA)
+    assert {data.place for data in model.data.values()} == set(_templates.DATA)
 
 
 def test_what_git_and_dvc_are_told_to_ignore_is_ignored_here_too() -> None:
@@ -325,22 +325,22 @@ def test_an_update_leaves_what_is_up_to_date(project: Path) -> None:
 
     lines = done(init(project, "--update"))
 
-    assert lines == ["dvc.yaml: version 1 already"]
+    assert lines == ["dvc.yaml: version 2 already"]
     assert contents(project) == before
 
 
-@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("version", [1, 2])
 def test_an_update_keeps_a_changed_grid_beside_the_new_one(version: int, project: Path) -> None:
     new = (project / "dvc.yaml").read_bytes()
-    changed = new.replace(b"version 1.", b"version %d." % version) + b"# mine\n"
+    changed = new.replace(b"version 2.", b"version %d." % version) + b"# mine\n"
     (project / "dvc.yaml").write_bytes(changed)
     before = contents(project)
 
     kept, updated = done(init(project)), done(init(project, "--update"))
 
-    assert kept == ["dvc.yaml: kept, it differs from version 1: `ovpipe init --update`"]
+    assert kept == ["dvc.yaml: kept, it differs from version 2: `ovpipe init --update`"]
     assert updated == [
-        f"dvc.yaml: version 1 written; what was there, version {version}, is dvc.yaml.before"
+        f"dvc.yaml: version 2 written; what was there, version {version}, is dvc.yaml.before"
     ]
     assert contents(project) == {**before, "dvc.yaml": new, "dvc.yaml.before": changed}
     run("dvc", "stage", "list", cwd=project)
@@ -351,7 +351,7 @@ def test_an_update_keeps_a_changed_grid_beside_the_new_one(version: int, project
     [
         (b"stages: {}\n", "not ours: want its first line to be '# Grid of"),
         (b"", "not ours"),
-        (b"# Grid of openvino-ipfs-pipeline, version 2. Newer\n", "version 2: this ovpipe has 1"),
+        (b"# Grid of openvino-ipfs-pipeline, version 3. Newer\n", "version 3: this ovpipe has 2"),
     ],
 )
 def test_an_update_does_not_touch_what_is_not_ours_or_newer(

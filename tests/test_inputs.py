@@ -19,7 +19,7 @@ from pipeline.evidence import Accuracy
 from pipeline.networks import samples
 from pipeline.networks.inputs import fit
 from pipeline.report.table import accuracy_lines
-from pipeline.spec import Model
+from pipeline.spec import Data, Model
 from pipeline.steps import export, reference, validate
 
 SIZES: dict[str, Any] = {
@@ -193,7 +193,7 @@ def test_a_text_is_compared_up_to_where_its_repository_cuts_it(
     source = Path(shutil.copytree(tiny_bert, tmp_path / "source"))
     config = json.loads((source / "tokenizer_config.json").read_text())
     (source / "tokenizer_config.json").write_text(json.dumps(config | {"truncation_side": side}))
-    cut = entry.model_copy(update={"validation": str(tmp_path / "long.txt")})
+    cut = entry.model_copy(update={"validation": Data(**{"from": str(tmp_path / "long.txt")})})
     (tmp_path / "long.txt").write_text(" ".join(map(str, range(90))) + "\n")
 
     assert judged(cut, source, tmp_path).default.bounded()["tokenizer_agreement"] == 1

@@ -107,6 +107,8 @@ MODULES = {
     "sources.package": "fetch@ours",
     "sources.file": "fetch@theirs",
     "steps._configuration steps._source steps._view": ORIGINAL,
+    "steps._data": ORIGINAL,
+    "steps._items": "calibration reference quantize@ours-int8",
     "steps.calibration": "calibration quantize@ours-int8",
     "steps.reference": "reference",
     "steps._facts": "reference validate",
@@ -115,9 +117,8 @@ MODULES = {
     "steps.catalog report report.table report.figures": "catalog release",
     "steps.release": "release",
     "tasks tasks._embeddings tasks._layers tasks._modules tasks._pooling tasks._repository "
-    "tasks._texts tasks._transformer": TASK,
-    "tasks._classes tasks._generation tasks._images tasks.image_classification "
-    "tasks.text2text_generation tasks.text_classification tasks.text_generation": "",
+    "tasks._tables tasks._texts tasks._transformer": TASK,
+    "tasks.*": "",  # of what stands in no other row
     "tasks.feature_extraction": "export@ours calibration@ours reference@ours quantize@ours-int8 "
     "validate@ours-fp32 validate@ours-int8 benchmark@ours-fp32-CPU benchmark@ours-int8-CPU",
     "tasks.sentence_similarity": "export@theirs calibration@theirs reference@theirs "
@@ -157,6 +158,7 @@ DISTRIBUTIONS = {
 }
 
 Change = Callable[[dict, Path], None]  # type: ignore[type-arg] # of params.yaml, or of a file
+HUB = f"hf:datasets/owner/name@{'0' * 40}/test.parquet"
 OURS = "reference@ours validate@ours-fp32 validate@ours-int8 benchmark@ours-fp32-CPU "
 OURS += "benchmark@ours-int8-CPU"
 
@@ -209,6 +211,19 @@ KEYS: dict[str, tuple[Change, str]] = {
         put("other-validation.tsv", "models", "ours", "validation"), "reference@ours"),
     "models.ours.validation, none": (
         put("none", "models", "ours", "validation"), "reference@ours"),
+    "models.ours.validation, from a hub": (
+        put(HUB, "models", "ours", "validation"), "fetch@ours reference@ours"),
+    "models.ours.calibration, from a package": (
+        put("package:openvino", "models", "ours", "calibration"),
+        "fetch@ours calibration@ours quantize@ours-int8"),
+    "models.ours.validation, the path as an entry": (
+        put({"from": "validation.tsv"}, "models", "ours", "validation"), ""),
+    "models.ours.validation.columns": (
+        put({"from": "validation.tsv", "columns": {"text": "a"}}, "models", "ours", "validation"),
+        "reference@ours"),
+    "models.ours.validation.first": (
+        put({"from": "validation.tsv", "first": 9}, "models", "ours", "validation"),
+        "reference@ours"),
     "models.ours.limits": (put(60, "models", "ours", "limits", "deadline_s"), ""),
     "models.ours.sha256": (put("0" * 64, "models", "ours", "sha256"), "fetch@ours"),
     "precisions.int8": (put(99, "precisions", "int8", "subset_size"), "quantize@ours-int8"),
@@ -296,7 +311,7 @@ def cells(words: str, params: Params) -> set[str]:
 def row(module: str) -> str:
     """What the table says of a module."""
     name = module.removeprefix("pipeline.")
-    rows = [
+    rows = [effect for names, effect in MODULES.items() if name in names.split()] or [
         effect
         for names, effect in MODULES.items()
         if any(

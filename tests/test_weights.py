@@ -601,9 +601,8 @@ def test_half_precision_copies_of_minilm_keep_the_default_gates(kind: str, tmp_p
         source / "model.safetensors",
         metadata={"format": "pt"},
     )
-    here = minilm.model_copy(
-        update={name: str(ROOT / getattr(minilm, name)) for name in ("calibration", "validation")}
-    )
+    sets = {f: d.model_copy(update={"place": str(ROOT / d.place)}) for f, d in minilm.data.items()}
+    here = minilm.model_copy(update=sets)
     names = tuple(entry.path for entry in manifest.of_folder(source))
     given = _source.Given(here, source, names)
     calibration, reference = tmp_path / "calibration", tmp_path / "reference"

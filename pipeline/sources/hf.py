@@ -1,6 +1,7 @@
 """`hf:OWNER/NAME@COMMIT`: one commit of a model repository on a Hugging Face hub.
 
 `hf:OWNER/NAME@COMMIT/FOLDER` is a folder of it, whose files are delivered as if it were the top.
+`hf:datasets/OWNER/NAME@COMMIT` is a data set repository: its files, and never the code in it.
 
 The hub is asked which files the commit holds, and believed in nothing else: its listing is read
 strictly, no file may grow past its listed size, and every file must have its listed hash (git's own
@@ -34,7 +35,7 @@ MAX_LISTING_BYTES = 64 << 20
 _NAME = r"\w(?:[\w.-]{0,94}\w)?"
 _PART = r"[\w+=-][\w.+=, -]*"  # begins with no dot
 _LOCATION = re.compile(
-    rf"(?![^@]*(?:--|\.\.|\.git@))(?P<repo>{_NAME}/{_NAME})@(?P<commit>[0-9a-f]{{40}})"
+    rf"(?P<datasets>datasets/)?(?![^@]*(?:--|\.\.|\.git@))(?P<repo>{_NAME}/{_NAME})@(?P<commit>[0-9a-f]{{40}})"
     rf"(?P<folder>(?:/{_PART})*)",
     re.ASCII,
 )
@@ -128,9 +129,9 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     """
     from huggingface_hub import hf_hub_url
 
-    repo, commit, folder = _parts(location)
+    kind, repo, commit, folder = _parts(location)
     endpoint, headers = _endpoint(), _headers()
-    listing = _listing(location, f"{endpoint}/api/models/{repo}/revision/{commit}", headers, out)
+    listing = _listing(location, f"{endpoint}/api/{kind}s/{repo}/revision/{commit}", headers, out)
     inside = [
         (name.removeprefix(folder), entry)
         for entry in listing.siblings
@@ -145,7 +146,9 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
         for name, file in files:
             where = f"hf:{location}: {file.rfilename}"
             path = out / name
-            url = hf_hub_url(repo, file.rfilename, revision=commit, endpoint=endpoint)
+            url = hf_hub_url(
+                repo, file.rfilename, repo_type=kind, revision=commit, endpoint=endpoint
+            )
             download(
                 url, path, where=where, limit_bytes=file.size, headers=headers, arrived=bar.update
             )
@@ -157,16 +160,18 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     )
 
 
-def _parts(location: str) -> tuple[str, str, str]:
-    """Repository, commit, and the folder with a slash behind it; empty for the top."""
+def _parts(location: str) -> tuple[str, str, str, str]:
+    """What kind of repository, its name, commit, and folder with a slash behind; empty for all."""
     found = _LOCATION.fullmatch(location)
     if not found:
         raise SpecError(
             f"'hf:{location}': want hf:OWNER/NAME@COMMIT with all 40 hex digits of the commit "
-            "(a branch or a tag can move), and behind it /FOLDER if the model lies in one"
+            "(a branch or a tag can move), and behind it /FOLDER if the model lies in one; "
+            "of a data set hf:datasets/OWNER/NAME@COMMIT"
         )
     folder = found["folder"].removeprefix("/")
-    return found["repo"], found["commit"], folder and f"{folder}/"
+    kind = "dataset" if found["datasets"] else "model"
+    return kind, found["repo"], found["commit"], folder and f"{folder}/"
 
 
 def _endpoint() -> str:

@@ -6,7 +6,7 @@ digest of its code. What a cell reads of other cells is a dependency in dvc.yaml
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipeline.grid import Cell
 from pipeline.host.digests import Digests, Memory
 from pipeline.layout import Layout
 from pipeline.record import Record, to_json
-from pipeline.spec import Model, Params, Variant
+from pipeline.spec import Data, Model, Params, Variant
 from pipeline.steps import fetch
 from pipeline.steps._code import Code, modules
 from pipeline.toolchain import RUNTIME, versions
@@ -33,7 +33,8 @@ class Entry(Record):
 
     Args:
         parameters: what it uses of params.yaml, with the defaults of what is left out.
-        data: the sha256 of each file that it reads in the project; None if it cannot be read.
+        data: the digest of each data set that it reads, or what one that lies elsewhere would
+            deliver; None if it cannot be read.
         versions: of the distributions that decide what it writes.
         code: the digest of its code.
     """
@@ -68,7 +69,13 @@ class Entries:
             "weights": [list(together) for together in exporter.weights(model.allow)],
             "delivers": self._delivers(model),
         }
-        return self._entry("fetch", parameters, members=(source,))
+        elsewhere = {field: data for field, data in model.data.items() if data.kind}
+        return self._entry(
+            "fetch",
+            parameters,
+            members=(source, *(_member("source", data.kind) for data in elsewhere.values())),
+            data=self._data(model, *elsewhere),
+        )
 
     def _export(self, cell: Cell) -> Entry:
         model = self._model(cell)
@@ -148,7 +155,7 @@ class Entries:
         stage: str,
         cell: Cell,
         *,
-        data: Iterable[str] = (),
+        data: Collection[str] = (),
         parameters: dict[str, Any] | None = None,
         members: Iterable[Any] = (),
         distributions: Iterable[str] = (),
@@ -158,7 +165,10 @@ class Entries:
         task = _task(model)
         return self._entry(
             stage,
-            _chosen(model, "task", "allow") | _options(model) | (parameters or {}),
+            _chosen(model, "task", "allow")
+            | _options(model)
+            | _read_as(model, *data)
+            | (parameters or {}),
             members=(task, *members),
             data=self._data(model, *data),
             distributions=(*task.TOOLCHAIN, *distributions),
@@ -189,14 +199,17 @@ class Entries:
 
     def _data(self, model: Model, *fields: str) -> dict[str, str | None]:
         """The digest of each data set that there is."""
-        given = {name: path for name in fields if (path := getattr(model, name)) is not None}
-        return {name: self._digest_of(Path(path)) for name, path in given.items()}
+        return {f: self._digest_of(data) for f, data in model.data.items() if f in fields}
 
-    def _digest_of(self, path: Path) -> str | None:
+    def _digest_of(self, data: Data) -> str | None:
         try:
-            return self._digests.of(path)
-        except OSError:  # who wants to read it says why
+            if not data.kind:
+                return self._digests.of(Path(data.place))
+            source, wanted = _member("source", data.kind), fetch.wanted_of(data)
+            delivers = source.fingerprint(data.location, wanted, self._digests.sha256)
+        except (PipelineError, OSError):  # who wants to read it says why
             return None
+        return f"{data.place}: {delivers}"
 
     def _delivers(self, model: Model) -> str:
         """What the source would deliver now; or why it would not, which `fetch` says too."""
@@ -246,6 +259,12 @@ def _chosen(model: Model, *fields: str) -> dict[str, Any]:
     """Some fields of a model's entry, as JSON types."""
     entry = model.to_dict()
     return {field: entry[field] for field in fields}
+
+
+def _read_as(model: Model, *fields: str) -> dict[str, Any]:
+    """What is taken of each data set, as JSON types."""
+    sets = {field: data for field, data in model.data.items() if field in fields}
+    return {field: {"columns": data.columns, "first": data.first} for field, data in sets.items()}
 
 
 def _options(model: Model) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pipeline.host.walls import Access
 from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
 from pipeline.spec import Model
-from pipeline.steps import _view
+from pipeline.steps import _data, _view
 
 
 class Given(NamedTuple):
@@ -48,7 +48,7 @@ def given(model: Model, layout: Layout) -> Given:
     """
     lock = SourceLock.read(layout.source_lock(model.name))
     names = tuple(entry.path for entry in lock.files)
-    return Given(model.absolute(), layout.source(model.name).resolve(), names)
+    return Given(_data.located(model, layout), layout.source(model.name).resolve(), names)
 
 
 def child(
@@ -56,10 +56,11 @@ def child(
 ) -> sandbox.Child:
     """A child process that may read a model's source and data."""
     files = [(source.folder / name).resolve() for name in source.names]
+    data = [Path(given.place) for given in source.model.data.values()]
     return sandbox.Child(
         scratch=scratch,
         log=log,
-        access=Access(reads=(source.folder, *files, *source.model.data)),
+        access=Access(reads=(source.folder, *files, *data)),
         limits=source.model.limits,
         env=env,
         foreign=bool(source.model.allow),

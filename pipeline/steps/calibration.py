@@ -7,7 +7,7 @@ from pipeline.host import atomic
 from pipeline.layout import Layout
 from pipeline.networks import samples
 from pipeline.spec import Model
-from pipeline.steps import _source
+from pipeline.steps import _items, _source
 
 INVENTED, SEED = 300, 1  # as many as NNCF looks at
 
@@ -38,7 +38,7 @@ def make(given: _source.Given, out: Path) -> None:
     if model.calibration is None:
         items = task.invent(source, model, options, INVENTED, SEED)
     else:
-        items = task.items(Path(model.calibration))
+        items = _items.read(task, model.calibration)
     inputs = task.encode(items, source, model, options)
     out.mkdir()
     samples.save(inputs, out / samples.INPUTS)

@@ -1,5 +1,7 @@
 """fetch: the files of one pinned revision, and a lock of their sizes and hashes.
 
+So for the model, and for each of its data sets that a source kind has; data are only ever read.
+
 A source kind copies what is wanted in a child process; here every name was checked before and
 every byte is hashed after, against what the origin and the model's entry said.
 """
@@ -7,23 +9,35 @@ every byte is hashed after, against what the origin and the model's entry said.
 import fnmatch
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from pipeline import kinds, manifest
 from pipeline.errors import IntegrityError, LibraryError, SourceError, UnfitError
 from pipeline.host import atomic, sandbox
 from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
+from pipeline.record import Record, to_json
 from pipeline.sources import Origin
-from pipeline.spec import Model
+from pipeline.spec import DATA_ENDINGS, Data, Model
 from pipeline.steps import _contents, _nested
 
 # What may hold weights, in a format that is not read here or at a place that is not looked at.
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx")
 _SHOWN = 5
+_FILES = "files"  # in the folder that a child may write to
+DATA_LOCKS = "lock.json"  # beside the folders of the data sets
+
+
+class _Place(NamedTuple):
+    """Where files come from, as it is written in params.yaml and taken apart."""
+
+    whole: str
+    kind: str
+    location: str
 
 
 def fetch(model: Model, layout: Layout) -> SourceLock:
-    """Fill artifacts/source/<model> and write its lock.
+    """Fill artifacts/source/<model> and artifacts/data/<model>, and write their locks.
 
     Raises:
         SourceError: the origin does not have it.
@@ -34,25 +48,51 @@ def fetch(model: Model, layout: Layout) -> SourceLock:
     """
     with atomic.building(layout.work, f"source/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
-        files = made / "files"
-        with sandbox.Child(
-            scratch=made,
-            log=layout.log(f"fetch-{model.name}"),
-            access=kinds.load("source", model.source_kind).access(model.source_location),
-            limits=model.limits,
-            cwd=Path.cwd(),
-        ) as child:
-            here = "pipeline.steps.fetch"
-            try:
-                origin = child.call(f"{here}:collect", model.to_dict(), files, returns=Origin)
-            except LibraryError as e:  # what a place does today says nothing of tomorrow
-                raise SourceError(f"{model.source}: {e}") from e
-            lock = _lock(model, files, origin)
-            child.call(f"{here}:examine", model.source, files, returns=type(None))
+        place = _Place(model.source, model.source_kind, model.source_location)
+        lock = _bring(place, "collect", model, model, made, layout)
+        data = _data_of(model, scratch, layout)
         written = scratch / "lock.json"
         written.write_text(lock.json())
-        atomic.publish(files, layout.source(model.name))
+        atomic.publish(made / _FILES, layout.source(model.name))
         atomic.publish(written, layout.source_lock(model.name))
+        atomic.publish(data, layout.data(model.name))
+    return lock
+
+
+def _data_of(model: Model, scratch: Path, layout: Layout) -> Path:
+    """A folder with the data sets that lie elsewhere, and the locks of all."""
+    folder, locks = atomic.folder(scratch / "data"), {}
+    for field, data in model.data.items():
+        if data.kind:
+            made = atomic.folder(scratch / field)
+            place = _Place(data.place, data.kind, data.location)
+            locks[field] = _bring(place, "collect_data", data, model, made, layout).to_dict()
+            (made / _FILES).rename(folder / field)
+    (folder / DATA_LOCKS).write_text(to_json(locks))
+    return folder
+
+
+def _bring(
+    place: _Place, collecting: str, entry: Record, model: Model, made: Path, layout: Layout
+) -> SourceLock:
+    """Let a child fill a folder from a place; what is in it then, as the origin stated it."""
+    files = made / _FILES
+    with sandbox.Child(
+        scratch=made,
+        log=layout.log(f"fetch-{model.name}"),
+        access=kinds.load("source", place.kind).access(place.location),
+        limits=model.limits,
+        cwd=Path.cwd(),
+    ) as child:
+        here = "pipeline.steps.fetch"
+        try:
+            origin = child.call(f"{here}:{collecting}", entry.to_dict(), files, returns=Origin)
+        except LibraryError as e:  # what a place does today says nothing of tomorrow
+            raise SourceError(f"{place.whole}: {e}") from e
+        lock = _lock(place.whole, files, origin)
+        if entry is model:
+            _check_digest(model, manifest.digest(lock.files))
+        child.call(f"{here}:examine", place.whole, files, returns=type(None))
     return lock
 
 
@@ -69,6 +109,18 @@ def collect(fields: dict[str, object], out: Path) -> dict[str, object]:
 
     origin: Origin = source.fetch(model.source_location, noted, out)
     _check_weights(model, list(_files(out)), offered)
+    return origin.to_dict()
+
+
+def collect_data(fields: dict[str, object], out: Path) -> dict[str, object]:
+    """In a child: let the source kind copy the files of a data set into a new folder."""
+    data = Data.from_dict(fields)
+    out.mkdir()
+    source = kinds.load("source", data.kind)
+    origin: Origin = source.fetch(data.location, wanted_of(data), out)
+    if not _files(out):
+        what = f"file {data.file!r}" if data.file else f"data ({', '.join(DATA_ENDINGS)})"
+        raise UnfitError(f"{data.place}: no {what} in it")
     return origin.to_dict()
 
 
@@ -94,12 +146,25 @@ def wanted_by(model: Model) -> Callable[[str], bool]:
     wanted = patterns(model)
 
     def needs(path: str) -> bool:
-        hidden = any(part.startswith(".") for part in path.split("/"))
         names = (path, _nested.flat(path))
         known = any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in wanted)
-        return is_plain(path) and not hidden and known
+        return is_plain(path) and not _is_hidden(path) and known
 
     return needs
+
+
+def wanted_of(data: Data) -> Callable[[str], bool]:
+    """Whether the file of a path belongs to a data set: it is the one, or ends as data do."""
+
+    def belongs(path: str) -> bool:
+        fits = path == data.file if data.file else path.endswith(DATA_ENDINGS)
+        return is_plain(path) and not _is_hidden(path) and fits
+
+    return belongs
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
 
 
 def is_plain(path: str) -> bool:
@@ -112,17 +177,16 @@ def is_plain(path: str) -> bool:
     )
 
 
-def _lock(model: Model, files: Path, origin: Origin) -> SourceLock:
+def _lock(source: str, files: Path, origin: Origin) -> SourceLock:
     entries = manifest.of_folder(files)
     for entry in entries:
         stated = origin.sha256.get(entry.path, entry.sha256)
         if entry.sha256 != stated:
             raise IntegrityError(
-                f"{model.source}: {entry.path}: sha256 {entry.sha256}: the origin said {stated}"
+                f"{source}: {entry.path}: sha256 {entry.sha256}: the origin said {stated}"
             )
-    _check_digest(model, manifest.digest(entries))
     return SourceLock(
-        source=model.source, revision=origin.revision, license=origin.license, files=entries
+        source=source, revision=origin.revision, license=origin.license, files=entries
     )
 
 

@@ -14,7 +14,7 @@ from pipeline.host.progress import track
 from pipeline.layout import Layout
 from pipeline.networks import samples
 from pipeline.spec import Model
-from pipeline.steps import _source
+from pipeline.steps import _items, _source
 from pipeline.steps._facts import FILE, Facts
 
 INVENTED, SEED = 32, 0
@@ -47,7 +47,7 @@ def write(model: Model, source: Path, out: Path) -> None:
     exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
     options, _ = task.resolve(model, source)
     out.mkdir()
-    items, validated_on = _items(task, model, source, options)
+    items, validated_on = _judged_on(task, model, source, options)
     inputs = task.encode(items, source, model, options)
     networks = exporter.original(source, model)
     outputs = [
@@ -65,11 +65,13 @@ def write(model: Model, source: Path, out: Path) -> None:
     (out / FILE).write_text(facts.json(), encoding="utf-8")
 
 
-def _items(task: Any, model: Model, source: Path, options: Any) -> tuple[list[Any], ValidatedOn]:
+def _judged_on(
+    task: Any, model: Model, source: Path, options: Any
+) -> tuple[list[Any], ValidatedOn]:
     """What the model is judged on, and what that is."""
     if model.validation is None:
         return task.invent(source, model, options, INVENTED, SEED), "invented"
-    items = task.items(Path(model.validation))
+    items = _items.read(task, model.validation)
     labelled = any(item.label is not None for item in items)
     return items, "labels" if labelled else "inputs"
 

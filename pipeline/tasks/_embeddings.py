@@ -1,20 +1,19 @@
 """Embedding models: what their tasks share. A vector for each text, judged by its direction.
 
-Validation data with labels is a TSV with the header score, sentence1, sentence2; the metric is
+Data with labels is a table with the columns score, sentence1, sentence2; the metric is
 Spearman's rank correlation between the cosine of a pair's vectors and its score (Cer et al. 2017,
-SemEval-2017 task 1). A file with another ending holds texts without labels, one a line.
+SemEval-2017 task 1). Any other file holds texts without labels, one a line.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import DataError
 from pipeline.figure import Figure, Metric
 from pipeline.networks import metrics
 from pipeline.networks.tensors import Vector
-from pipeline.tasks import Item, Trial, _texts
+from pipeline.tasks import Item, Trial, _tables, _texts
 
 METRICS = {
     "cosine_mean": Metric("higher", gate={32: 0.999, 16: 0.999, 8: 0.98, 4: 0.9}),
@@ -23,22 +22,19 @@ METRICS = {
     "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT,
     "spearman": Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05}),
 }
-COLUMNS = ("score", "sentence1", "sentence2")
+COLUMNS: Mapping[str, _tables.Kind] = {"score": float, "sentence1": str, "sentence2": str}
 
 
 def items(path: Path) -> list[Item]:
     """Pairs of sentences with their score, or texts without.
 
     Raises:
-        DataError: naming the first line that is none.
+        DataError: naming the first row that is none.
     """
-    if path.suffix != _texts.LABELLED:
+    if not _tables.holds(path):
         return _texts.read(path)
-    rows = _texts.table(path, COLUMNS)
-    for row in rows:
-        if not _is_number(row["score"]):
-            raise DataError(f"{path}:{row['line']}: score {row['score']!r}: want a number")
-    return [Item((row["sentence1"], row["sentence2"]), float(row["score"])) for row in rows]
+    rows = _tables.rows(path, COLUMNS)
+    return [Item((row["sentence1"], row["sentence2"]), row["score"]) for row in rows]
 
 
 def judge(trial: Trial, expected: Sequence[Vector], measured: Sequence[Vector]) -> Iterator[Figure]:
@@ -68,10 +64,3 @@ def _spearman(predicted: Vector, truth: Vector) -> float:
     from scipy.stats import spearmanr
 
     return float(spearmanr(predicted, truth).statistic)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False

@@ -20,7 +20,8 @@ from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Array, Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial
+from pipeline.tasks import Item, Trial, _tables
+from pipeline.tasks._tables import lines as lines
 
 FILES = (
     "tokenizer.json",
@@ -39,7 +40,7 @@ JUDGED_WITH = ("numpy", "openvino", "scipy")
 # No precision excuses a tokenizer that cuts otherwise.
 TOKENIZER_AGREEMENT = Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 0.99), stays=True)
 _LENGTH, _LONGEST = 64, 512  # tokens of a benchmark's text, words of the longest invented one
-LABELLED = ".tsv"  # the ending of data sets that have labels
+LABELLED = ".tsv"
 _DRAWN = 4096  # tokens of which words are taken
 _SPECIAL = 2  # tokens at most that stand where a text is cut
 
@@ -80,42 +81,9 @@ def read(path: Path) -> list[Item]:
     return [Item(text) for text in texts]
 
 
-def lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, split at LF and CRLF only: texts may hold other separators.
-
-    A byte order mark is none of the first line's.
-
-    Raises:
-        DataError: it is not there, or is not UTF-8.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as e:
-        raise DataError(f"{path}: {e.strerror}: want a file of UTF-8 text") from e
-    except UnicodeDecodeError as e:
-        raise DataError(f"{path}: byte {e.start}: {e.reason}: want UTF-8 text") from e
-    return text.removesuffix("\n").split("\n") if text else []
-
-
-def table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a TSV with this header, without quoting; each with the number of its `line`.
-
-    Raises:
-        DataError: naming the first line that is none.
-    """
-    header, *rest = [line.split("\t") for line in lines(path)] or [[]]
-    if tuple(header) != tuple(columns):
-        raise DataError(f"{path}:1: header {header}: want {list(columns)}, tab-separated")
-    rows = []
-    for number, cells in enumerate(rest, start=2):
-        if cells == [""]:
-            continue
-        if len(cells) != len(columns):
-            raise DataError(f"{path}:{number}: want {', '.join(columns)}, tab-separated")
-        rows.append({"line": str(number), **dict(zip(columns, cells, strict=True))})
-    if len(rows) < 2:
-        raise DataError(f"{path}: {len(rows)} rows: want at least 2")
-    return rows
+def table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a table whose columns are all texts; see `_tables.rows`."""
+    return _tables.rows(path, dict.fromkeys(columns, str))
 
 
 def flat(items: Sequence[Item]) -> list[str]:

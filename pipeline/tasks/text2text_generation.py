@@ -1,7 +1,7 @@
 """Text to text: an encoder reads a text, a decoder makes another of it (T5, BART, Marian, Pegasus).
 
-Data with labels is a TSV with the header text, target: the perplexity is that of the targets'
-tokens. A file with another ending holds texts without, one a line.
+Data with labels is a table with the columns text, target: the perplexity is that of the targets'
+tokens. Any other file holds texts without, one a line.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from pipeline.networks.inputs import mask
 from pipeline.networks.tensors import Networks, Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _generation, _texts, _transformer
+from pipeline.tasks import Item, Trial, _generation, _tables, _texts, _transformer
 from pipeline.tasks._generation import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._generation import Options as Options
 from pipeline.tasks._generation import Sizes as Sizes
@@ -29,7 +29,7 @@ from pipeline.tasks._transformer import longest as longest
 
 RUNS_WITH = ()
 METRICS = {**_generation.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
-_COLUMNS = ("text", "target")
+_COLUMNS = {"text": str, "target": str}
 _TARGET = "target_ids"
 
 
@@ -81,11 +81,11 @@ def items(path: Path) -> list[Item]:
     """Texts with what is to be made of them, or without.
 
     Raises:
-        DataError: naming the first line that is none.
+        DataError: naming the first row that is none.
     """
-    if path.suffix != _texts.LABELLED:
+    if not _tables.holds(path):
         return _texts.read(path)
-    return [Item(row["text"], row["target"]) for row in _texts.table(path, _COLUMNS)]
+    return [Item(row["text"], row["target"]) for row in _tables.rows(path, _COLUMNS)]
 
 
 def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:

@@ -1,10 +1,10 @@
 """Text classification: a text in, a logit for each label out.
 
-Validation data with labels is a TSV with the header label, text; a file with another ending holds
-texts without labels, one a line.
+Data with labels is a table with the columns label, text; any other file holds texts without labels,
+one a line.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from pipeline.figure import Figure
 from pipeline.networks.tensors import Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _texts, _transformer
+from pipeline.tasks import Item, Trial, _classes, _tables, _texts, _transformer
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
@@ -27,7 +27,7 @@ from pipeline.tasks._transformer import longest as longest
 
 RUNS_WITH = ()
 METRICS = {**_classes.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
-_COLUMNS = ("label", "text")
+_COLUMNS: Mapping[str, _tables.Kind] = {"label": str, "text": str}
 
 
 class Options(Record):
@@ -78,11 +78,11 @@ def items(path: Path) -> list[Item]:
     """Texts with their labels, or without.
 
     Raises:
-        DataError: naming the first line that is none.
+        DataError: naming the first row that is none.
     """
-    if path.suffix != _texts.LABELLED:
+    if not _tables.holds(path):
         return _texts.read(path)
-    return [Item(row["text"], row["label"]) for row in _texts.table(path, _COLUMNS)]
+    return [Item(row["text"], row["label"]) for row in _tables.rows(path, _COLUMNS)]
 
 
 def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:

@@ -1,7 +1,8 @@
 """Text generation: tokens in, logits of the next one out; the network keeps keys and values.
 
-A data set has a text a line. A text is its own label: the perplexity is that of its tokens. The
-original then goes on with it, and the artifact is judged on both.
+A data set is a table with the column text, or a file with a text a line. A text is its own label:
+the perplexity is that of its tokens. The original then goes on with it, and the artifact is judged
+on both.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Networks, Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _generation, _texts, _transformer
+from pipeline.tasks import Item, Trial, _generation, _tables, _texts, _transformer
 from pipeline.tasks._generation import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._generation import Options as Options
 from pipeline.tasks._generation import Sizes as Sizes
@@ -66,8 +67,12 @@ def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
 
 
 def items(path: Path) -> list[Item]:
-    """Texts, each its own label."""
-    return [Item(item.input, item.input) for item in _texts.read(path)]
+    """Texts, each its own label: the lines of a file, or the column `text` of a table."""
+    if _tables.holds(path):
+        texts = [row["text"] for row in _tables.rows(path, {"text": str})]
+    else:
+        texts = [item.input for item in _texts.read(path)]
+    return [Item(text, text) for text in texts]
 
 
 def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:
