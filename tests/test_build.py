@@ -143,7 +143,8 @@ def test_the_reasons_are_shown_with_logs_that_exist(three: Built) -> None:
     assert refused.startswith(
         "  fnet-fp16: export@fnet: file:tiny-fnet: optimum-intel: Trying to export a fnet model"
     )
-    assert refused.endswith(" (ValueError)")
+    assert "OpenVINO: No conversion rule found for operations: aten._fft_c2c.default;" in refused
+    assert refused.endswith(" (OpConversionFailure)")
     assert failed == "  fetch@absent: file:absent: no such folder"
     assert ".work/log/export-fnet.log" in logs
     assert all((three.folder / log).is_file() for log in logs)

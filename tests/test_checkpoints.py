@@ -113,7 +113,22 @@ def roberta(folder: Path) -> Network:
 
 def modernbert(folder: Path) -> Network:
     config = transformers.ModernBertConfig(**SIZES, pad_token_id=0, global_attn_every_n_layers=2)
-    return saved(transformers.ModernBertForMaskedLM(config), folder)  # type: ignore[no-any-return]
+    return saved(transformers.ModernBertForMaskedLM(config), folder).model  # type: ignore[no-any-return]
+
+
+def nomic(folder: Path) -> Network:
+    config = transformers.NomicBertConfig(**SIZES, pad_token_id=0)
+    return saved(transformers.NomicBertModel(config), folder)  # type: ignore[no-any-return]
+
+
+def eurobert(folder: Path) -> Network:
+    config = transformers.EuroBertConfig(**SIZES, num_key_value_heads=2, pad_token_id=0)
+    return saved(transformers.EuroBertModel(config), folder)  # type: ignore[no-any-return]
+
+
+def ernie(folder: Path) -> Network:
+    network = transformers.ErnieForMaskedLM(transformers.ErnieConfig(**SIZES))
+    return saved(network, folder).ernie  # type: ignore[no-any-return]
 
 
 def llama(folder: Path) -> Network:
@@ -194,8 +209,17 @@ ACCEPTED = {
         lambda f: saved(t5("MT5ForConditionalGeneration"), f).encoder,
     ),
     "UMT5 encoder": Case("UMT5EncoderModel", lambda f: saved(t5("UMT5EncoderModel"), f)),
+    "ModernBERT": Case("ModernBERT, which optimum-intel refuses: by torch.export", modernbert),
+    "NomicBERT": Case("NomicBERT, which optimum-intel refuses: by torch.export", nomic),
+    "EuroBERT": Case("EuroBERT, which optimum-intel refuses: by torch.export", eurobert),
+    "ERNIE": Case("ERNIE, which optimum-intel refuses: by torch.export", ernie),
 }  # fmt: skip
 EXPORTED = ("no pooler", "T5")  # the others by make soak
+
+
+def fnet(folder: Path) -> Network:
+    sizes = {name: SIZES[name] for name in SIZES if name != "num_attention_heads"}
+    return saved(transformers.FNetModel(transformers.FNetConfig(**sizes)), folder)  # type: ignore[no-any-return]
 
 
 def bart(folder: Path) -> Network:
@@ -245,10 +269,11 @@ REFUSED = {
         bart,
         r"config\.json: model_type 'bart' is an encoder with a decoder: feature-extraction wants",
     ),
-    "ModernBERT": Case(
-        "An architecture that optimum-intel does not export",
-        modernbert,
-        r"optimum-intel: The OpenVINO export of modernbert models is not officially supported",
+    "FNet": Case(
+        "An architecture that neither optimum-intel nor torch.export and OpenVINO convert (FNet)",
+        fnet,
+        r"optimum-intel: Trying to export a fnet model, .* \(ValueError\); OpenVINO: No conversion "
+        r"rule found for operations: aten\._fft_c2c\.default",
     ),
     "no model_type": Case(
         "config.json names no architecture",
@@ -258,7 +283,7 @@ REFUSED = {
 }
 
 
-EXPORTED_TOO = ("another size", "T5 without embeddings", "another model")  # by make soak
+EXPORTED_TOO = ("another size", "T5 without embeddings", "another model", "FNet")  # by make soak
 
 
 def exported(model: Model, source: Path, folder: Path) -> Path:

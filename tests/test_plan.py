@@ -92,9 +92,7 @@ MODULES = {
     "figure": f"{TASK} package catalog release",
     "networks.metrics": TASK,
     "steps.validate": "validate",
-    "exporters exporters.transformers exporters._checkpoint exporters._eager exporters._errors "
-    "exporters._loading "
-    "exporters._tokenizer networks.positions": "export reference benchmark",
+    "exporters exporters.* networks.positions": "export reference benchmark",
     "networks.description": "export quantize",
     "steps.export": "export",
     "networks.weights precisions steps.quantize": "quantize",

@@ -1,25 +1,31 @@
 """Hugging Face transformers, through optimum-intel, at the checkpoint's own dtype.
 
-The only file that calls optimum-intel. Everything is read from the local source folder; what lies
+The only file that calls optimum-intel; what that refuses as an architecture that it does not know
+goes through `_torch_export`, at f32. Everything is read from the local source folder; what lies
 beside the IR is copied from it byte for byte, because those files are pinned and re-saved ones
 carry the version of the tool that saved them. The folder may be a view, made of links.
 """
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import kinds
-from pipeline.exporters import _checkpoint, _eager, _loading, _tokenizer
+from pipeline.errors import ExportError
+from pipeline.exporters import _checkpoint, _eager, _loading, _tokenizer, _torch_export
 from pipeline.exporters._checkpoint import weights as weights
 from pipeline.exporters._errors import told
 from pipeline.exporters._loading import Loaded
 from pipeline.networks import ir, positions, writer
 from pipeline.networks.tensors import Networks
 from pipeline.spec import Model
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 TOOLCHAIN = (
     "numpy",
@@ -36,6 +42,11 @@ TOOLCHAIN = (
 RUNS_WITH = ("optimum", "safetensors", "torch", "transformers")
 BASELINE = "PyTorch eager fp32"
 _TOKENIZER = "tokenizer.json"  # a task that wants it is about texts
+# How optimum-intel says that it knows no such architecture, or not for the task or transformers.
+_UNKNOWN = re.compile(
+    "not officially supported|unsupported architecture|doesn't support task|is not supported yet|"
+    "version of Transformers does not allow"
+)
 _SAFE = (
     "model.safetensors",
     "model-*.safetensors",
@@ -81,15 +92,16 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     """Write the networks, tokenizer and detokenizer IR, and the source's files beside them.
 
     Raises:
-        ExportError: the checkpoint is not whole or not finite, or optimum-intel cannot export it.
+        ExportError: the checkpoint is not whole or not finite, or neither optimum-intel nor
+            torch.export can export it.
     """
     checkpoint = _checkpoint.sizes(source, model)
     loaded = _loading.load(source, model, _checkpoint.dtype(checkpoint))
-    stamps = _export_networks(loaded, model, source, out)
-    notes: list[str] = []
+    stamps, notes = _export_networks(loaded, model, source, out)
     if _TOKENIZER in kinds.load("task", model.task).FILES:
-        of_tokenizer, notes = _tokenizer.export(source, model, out)
+        of_tokenizer, differing = _tokenizer.export(source, model, out)
         stamps |= of_tokenizer
+        notes += differing
     _copy_beside(source, model, out)
     dtype = str(loaded.network.dtype).removeprefix("torch.")
     return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps, "notes": notes}
@@ -115,31 +127,69 @@ def _of_task(model: Model, name: str) -> Callable[..., Any]:
     return found
 
 
-def _export_networks(loaded: Loaded, model: Model, source: Path, out: Path) -> dict[str, Any]:
-    """Write every network; by name the rt_info that was left out of it."""
-    import torch
-    from optimum.exporters.openvino import export_from_model
-
-    network, task = loaded.network, _loading.known_task(model)
-    past = "-with-past" if _loading.generates(model, network.config) else ""
-    _stand_in_for_a_head(network)
+def _export_networks(
+    loaded: Loaded, model: Model, source: Path, out: Path
+) -> tuple[dict[str, Any], list[str]]:
+    """Write every network; by name the rt_info that was left out of it, and notes."""
     with tempfile.TemporaryDirectory(dir=out.parent) as raw:
-        with told(f"{model.source}: optimum-intel"):
-            export_from_model(
-                network,
-                raw,
-                task=f"{task}{past}",
-                trust_remote_code="remote_code" in model.allow,
-                patch_16bit_model=network.dtype in (torch.float16, torch.bfloat16),
-                **(_as_encoder(network) if loaded.is_encoder else {}),
-            )
-        made = {name: ir.read(Path(raw), name) for name in ir.networks(Path(raw))}
+        made, notes = _exported(loaded, model, source, Path(raw))
         if ir.MODEL in made:
-            if task == "feature-extraction":
+            if _loading.known_task(model) == "feature-extraction":
                 positions.from_mask(made[ir.MODEL])
             made[ir.MODEL] = _of_task(model, "finish")(made[ir.MODEL], model, source)
         _loading.check_whole(made.values(), loaded.lacking, model)
-        return {name: writer.write(network, out, name) for name, network in made.items()}
+        return {name: writer.write(network, out, name) for name, network in made.items()}, notes
+
+
+def _exported(
+    loaded: Loaded, model: Model, source: Path, raw: Path
+) -> tuple[dict[str, "ov.Model"], list[str]]:
+    """The networks as optimum-intel makes them, or one of torch.export's where that knows none."""
+    try:
+        _by_optimum(loaded, model, raw)
+    except ExportError as refused:
+        if not _UNKNOWN.search(str(refused)) or loaded.network.can_generate():
+            raise
+        network, notes = _by_torch(loaded, model, source, refused)
+        return {ir.MODEL: network}, notes
+    return {name: ir.read(raw, name) for name in ir.networks(raw)}, []
+
+
+def _by_optimum(loaded: Loaded, model: Model, raw: Path) -> None:
+    import torch
+    from optimum.exporters.openvino import export_from_model
+
+    network = loaded.network
+    past = "-with-past" if _loading.generates(model, network.config) else ""
+    _stand_in_for_a_head(network)
+    with told(f"{model.source}: optimum-intel"):
+        export_from_model(
+            network,
+            raw,
+            task=f"{_loading.known_task(model)}{past}",
+            trust_remote_code="remote_code" in model.allow,
+            patch_16bit_model=network.dtype in (torch.float16, torch.bfloat16),
+            **(_as_encoder(network) if loaded.is_encoder else {}),
+        )
+
+
+def _by_torch(
+    loaded: Loaded, model: Model, source: Path, refused: ExportError
+) -> tuple["ov.Model", list[str]]:
+    """The network without optimum-intel, with the outputs that the same task has there.
+
+    Raises:
+        ExportError: it will not do; with the reason of either.
+    """
+    from optimum.exporters.openvino.base import OpenVINOConfig
+
+    outputs = OpenVINOConfig._TASK_TO_COMMON_OUTPUTS.get(_loading.known_task(model), ())
+    said = str(refused).removeprefix(f"{model.source}: ")
+    try:
+        made, notes = _torch_export.convert(loaded.network, tuple(outputs), source, model)
+    except ExportError as e:
+        raise ExportError(f"{refused}; {str(e).removeprefix(f'{model.source}: ')}") from e
+    return made, [f"{_torch_export.NOTE}{said}", *notes]
 
 
 def _stand_in_for_a_head(network: Any) -> None:
