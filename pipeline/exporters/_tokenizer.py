@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
+from pipeline import kinds
 from pipeline.errors import ExportError
 from pipeline.exporters._errors import told
 from pipeline.networks import ir, writer
@@ -44,11 +45,12 @@ def export(source: Path, model: Model, out: Path) -> tuple[dict[str, Any], list[
         ExportError: there is no tokenizer, or none that openvino-tokenizers converts.
     """
     original = _original(source, model)
-    models = _converted(original, model)
+    texts = getattr(kinds.load("task", model.task), "TEXTS", 1)
+    models = _converted(original, model, texts)
     names = (ir.TOKENIZER, ir.DETOKENIZER)
     stamps = {name: writer.write(made, out, name) for name, made in zip(names, models, strict=True)}
     tried = _code_points()
-    found = _differing(tried, _ids(original), _ids_of_network(models[0]))
+    found = _differing(tried, _ids(original, texts), _ids_of_network(models[0], texts))
     return stamps, [_note(found, tried)] if found else []
 
 
@@ -68,12 +70,14 @@ def _original(source: Path, model: Model) -> Any:
     return tokenizer
 
 
-def _converted(tokenizer: Any, model: Model) -> tuple["ov.Model", "ov.Model"]:
+def _converted(tokenizer: Any, model: Model, texts: int) -> tuple["ov.Model", "ov.Model"]:
     from openvino.exceptions import OVError
     from openvino_tokenizers import convert_tokenizer
 
     try:
-        tokenize, detokenize = convert_tokenizer(tokenizer, with_detokenizer=True)
+        tokenize, detokenize = convert_tokenizer(
+            tokenizer, with_detokenizer=True, number_of_inputs=texts
+        )
     except (OVError, NotImplementedError, LookupError, TypeError, ValueError) as e:
         reason = (str(e).strip() or type(e).__name__).splitlines()[0].partition(": <class")[0]
         raise ExportError(
@@ -84,20 +88,27 @@ def _converted(tokenizer: Any, model: Model) -> tuple["ov.Model", "ov.Model"]:
     return tokenize, detokenize
 
 
-def _ids(tokenizer: Any) -> _Tokenize:
+def _ids(tokenizer: Any, count: int) -> _Tokenize:
     """The original as texts to ids."""
     only = {"return_attention_mask": False, "return_token_type_ids": False}
-    return lambda texts: [list(ids) for ids in tokenizer(list(texts), **only)["input_ids"]]
+    return lambda texts: [
+        list(ids) for ids in tokenizer(*_alone(texts, count), **only)["input_ids"]
+    ]
 
 
-def _ids_of_network(network: "ov.Model") -> _Tokenize:
+def _alone(texts: Sequence[str], count: int) -> list[list[str]]:
+    """What goes in at once: texts, and beside them empty ones where a tokenizer takes several."""
+    return [list(texts), *([""] * len(texts) for _ in range(count - 1))]
+
+
+def _ids_of_network(network: "ov.Model", count: int) -> _Tokenize:
     """The IR as texts to ids, without padding."""
     import openvino as ov
 
     compiled = ov.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def tokenize(texts: Sequence[str]) -> list[list[int]]:
-        made = compiled(list(texts))
+        made = compiled(dict(enumerate(_alone(texts, count))))
         rows = zip(made["input_ids"], made["attention_mask"], strict=True)
         return [ids[mask == 1].tolist() for ids, mask in rows]
 

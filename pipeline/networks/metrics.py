@@ -134,3 +134,13 @@ def scored(
         reference=score(reference, labels),
         drop=Interval(value=whole, low=float(low), high=float(high), resamples=len(used)),
     )
+
+
+def averaged(metric: str, reference: Vector, variant: Vector) -> Figure:
+    """A metric that is the mean of what each labelled item gets, with the drop and its interval.
+
+    Raises:
+        DataError: there are too few items.
+    """
+    of_all = np.ones_like(variant)
+    return scored(metric, lambda got, _: float(got.mean()), reference, variant, of_all)

@@ -18,13 +18,14 @@ from pipeline.spec import Model
 from pipeline.tasks import Item, Trial
 
 JUDGED_WITH = ("numpy", "scipy")
-METRICS = {
+FIDELITY = {
     "agreement": Metric("higher", gate={32: 0.97, 16: 0.97, 8: 0.95, 4: 0.9}),
     "kl_mean": Metric("lower", unit="nats", gate={32: 0.005, 16: 0.005, 8: 0.02, 4: 0.05}),
     "max_abs_error": metrics.MAX_ABS_ERROR,
-    "label_agreement": Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 1.0), stays=True),
-    "accuracy": Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05}),
 }
+LABEL_AGREEMENT = Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 1.0), stays=True)
+ON_LABELS = Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05})
+METRICS = {**FIDELITY, "label_agreement": LABEL_AGREEMENT, "accuracy": ON_LABELS}
 _CONFIG = "config.json"
 
 
@@ -35,13 +36,13 @@ def labels(model: Model, source: Path) -> tuple[str, ...]:
         ExportError: the model's outputs are no choice between labels.
     """
     config = read_json(source / _CONFIG, dict, ExportError)
-    named = _named(config)
-    if config.get("problem_type") not in (None, "single_label_classification") or len(named) < 2:
+    known = named(config)
+    if config.get("problem_type") not in (None, "single_label_classification") or len(known) < 2:
         raise ExportError(
-            f"models.{model.name}.task: {model.task!r}: config.json has {len(named)} labels and "
+            f"models.{model.name}.task: {model.task!r}: config.json has {len(known)} labels and "
             f"problem_type {config.get('problem_type')!r}: want one label of several"
         )
-    return named
+    return known
 
 
 def check(items: Sequence[Item], known: Sequence[str]) -> None:
@@ -65,31 +66,51 @@ def run(
 def judge(trial: Trial) -> Iterator[Figure]:
     """All figures; `agreement` is of labels by name, as a consumer of the artifact reads them."""
     names: Sequence[str] = trial.options.labels
-    theirs = _labels_of(trial.folder, names)
-    expected, measured = _logits(trial.expected), _logits(trial.measured)
+    theirs = labels_of(trial.folder, names)
+    expected, measured = rows(trial.expected), rows(trial.measured)
     yield metrics.max_abs_error(trial.expected, trial.measured)
-    chosen, given = expected.argmax(axis=1), measured.argmax(axis=1)
-    same = np.array([names[a] == theirs[b] for a, b in zip(chosen, given, strict=True)])
-    yield Figure(metric="agreement", value=float(same.mean()), samples=len(same))
-    apart = _kl(expected, measured)
-    yield Figure(metric="kl_mean", value=float(apart.mean()), samples=len(apart))
-    alike = np.array([a == b for a, b in zip(names, theirs, strict=True)])
-    yield Figure(metric="label_agreement", value=float(alike.mean()), samples=len(alike))
+    yield from fidelity(expected, measured, names, theirs)
+    yield label_agreement(names, theirs)
     places = {name: float(place) for place, name in enumerate(names)}
     truth = [places[item.label] for item in trial.items if item.label is not None]
     if truth:
-        read = np.array([places.get(theirs[place], -1.0) for place in given])
-        reference = chosen.astype(np.float64)
+        read = np.array([places.get(theirs[place], -1.0) for place in measured.argmax(axis=1)])
+        reference = expected.argmax(axis=1).astype(np.float64)
         yield metrics.scored("accuracy", _accuracy, reference, read, np.array(truth))
 
 
-def _logits(outputs: Sequence[Tensors]) -> Vector:
-    """Shape (items, labels)."""
-    return np.concatenate([output["logits"] for output in outputs]).astype(np.float64)
+def rows(outputs: Sequence[Tensors], name: str = "logits") -> Vector:
+    """The logits of all choices that were made, of shape (choices, labels)."""
+    found = [output[name].reshape(-1, output[name].shape[-1]) for output in outputs]
+    return np.concatenate(found).astype(np.float64)
 
 
-def _kl(expected: Vector, measured: Vector) -> Vector:
-    """Kullback-Leibler divergence of each item's probabilities from the original's, in nats."""
+def fidelity(
+    expected: Vector, measured: Vector, names: Sequence[str] = (), theirs: Sequence[str] = ()
+) -> Iterator[Figure]:
+    """How often the label with the largest logit is the original's, and how far all are apart.
+
+    Args:
+        expected: the original's logits, of shape (choices, labels).
+        measured: the artifact's.
+        names: what the original's outputs are called; without names the place counts.
+        theirs: what the artifact's are called.
+    """
+    chosen, given = expected.argmax(axis=1), measured.argmax(axis=1)
+    same = np.array(names)[chosen] == np.array(theirs)[given] if names else chosen == given
+    yield Figure(metric="agreement", value=float(same.mean()), samples=len(same))
+    apart = divergence(expected, measured)
+    yield Figure(metric="kl_mean", value=float(apart.mean()), samples=len(apart))
+
+
+def label_agreement(names: Sequence[str], theirs: Sequence[str]) -> Figure:
+    """The share of outputs that the artifact calls as the source does."""
+    alike = [a == b for a, b in zip(names, theirs, strict=True)]
+    return Figure(metric="label_agreement", value=float(np.mean(alike)), samples=len(alike))
+
+
+def divergence(expected: Vector, measured: Vector) -> Vector:
+    """Kullback-Leibler divergence of each row's probabilities from the original's, in nats."""
     from scipy.special import log_softmax
 
     wanted, found = log_softmax(expected, axis=1), log_softmax(measured, axis=1)
@@ -101,14 +122,14 @@ def _accuracy(predicted: Vector, truth: Vector) -> float:
     return float(np.mean(predicted == truth))
 
 
-def _labels_of(folder: Path, names: Sequence[str]) -> list[str]:
+def labels_of(folder: Path, names: Sequence[str]) -> list[str]:
     """What an artifact calls each output; where its files differ, both.
 
     Raises:
         DataError: it names more outputs, or fewer.
     """
     described = list(map(str, description.read(folder).options.get("labels", ())))
-    configured = list(_named(read_json(folder / _CONFIG, dict, DataError)))
+    configured = list(named(read_json(folder / _CONFIG, dict, DataError)))
     if not len(described) == len(configured) == len(names):
         raise DataError(
             f"{description.FILE} has {len(described)} labels, {_CONFIG} {len(configured)}: "
@@ -118,12 +139,12 @@ def _labels_of(folder: Path, names: Sequence[str]) -> list[str]:
     return [a if a == b else f"{a} or {b}" for a, b in both]
 
 
-def _named(config: dict[str, Any]) -> tuple[str, ...]:
+def named(config: dict[str, Any]) -> tuple[str, ...]:
     """The labels of a config.json in the order of its outputs, as transformers reads them."""
-    named = config.get("id2label")
-    if not isinstance(named, dict):
+    known = config.get("id2label")
+    if not isinstance(known, dict):
         count = config.get("num_labels", 2)
         return tuple(f"LABEL_{place}" for place in range(count if isinstance(count, int) else 0))
-    if sorted(named) != sorted(map(str, range(len(named)))):
-        raise ExportError(f"{_CONFIG}: id2label: {sorted(named)[:20]}: want 0, 1 and so on")
-    return tuple(str(named[str(place)]) for place in range(len(named)))
+    if sorted(known) != sorted(map(str, range(len(known)))):
+        raise ExportError(f"{_CONFIG}: id2label: {sorted(known)[:20]}: want 0, 1 and so on")
+    return tuple(str(known[str(place)]) for place in range(len(known)))

@@ -45,7 +45,7 @@ def judge(trial: Trial, expected: Sequence[Vector], measured: Sequence[Vector]) 
     yield from _texts.tokenizer_agreement(trial)
     labels = scores(trial)
     if labels.size:
-        yield metrics.scored("spearman", _spearman, pairs(expected), pairs(measured), labels)
+        yield metrics.scored("spearman", spearman, pairs(expected), pairs(measured), labels)
 
 
 def scores(trial: Trial) -> Vector:
@@ -59,8 +59,8 @@ def pairs(vectors: Sequence[Vector]) -> Vector:
     return np.array([metrics.cosine(a, b) for a, b in both])
 
 
-def _spearman(predicted: Vector, truth: Vector) -> float:
-    """Spearman's rank correlation of pair similarities with their labels, in [-1, 1]."""
+def spearman(predicted: Vector, truth: Vector) -> float:
+    """Spearman's rank correlation of what is predicted of pairs with their labels, in [-1, 1]."""
     from scipy.stats import spearmanr
 
     return float(spearmanr(predicted, truth).statistic)

@@ -12,11 +12,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from pipeline.errors import DataError
 
 Kind: TypeAlias = type[str] | type[float] | type[list[Any]] | type[dict[str, Any]]
+Kinds: TypeAlias = Kind | tuple[Kind, ...]
 LINE = "line"
 _WANTED = {str: "a text", float: "a number", list: "a list", dict: "an object"}
 _BATCH = 1024  # rows of Parquet that are in memory as Python objects at once
@@ -34,13 +36,17 @@ def holds(path: Path) -> bool:
     return bool(_shards(path)) if path.is_dir() else path.suffix in _READERS
 
 
-def rows(path: Path, columns: Mapping[str, Kind]) -> list[dict[str, Any]]:
+def rows(
+    path: Path, columns: Mapping[str, Kinds], optional: Mapping[str, Kinds] = MappingProxyType({})
+) -> list[dict[str, Any]]:
     """The rows of a table, with the columns that are wanted; others are left out.
 
     Args:
         path: a .tsv, .csv, .jsonl or .parquet file, or a folder of .parquet files.
-        columns: what each value must be: `str`, `float`, `list` or `dict`. A number will do as a
-            text; of TSV and CSV a text as a number, and JSON as a list or an object.
+        columns: what each value must be: `str`, `float`, `list` or `dict`, or the first of several
+            that fits. A number will do as a text; of TSV and CSV a text as a number, and JSON as a
+            list or an object.
+        optional: the same of columns that may not be there.
 
     Returns:
         A dict for each row, which has its place too, as `line`: f"{path}:{row['line']}".
@@ -51,11 +57,15 @@ def rows(path: Path, columns: Mapping[str, Kind]) -> list[dict[str, Any]]:
     found = []
     for line, cells in _read(path, list(columns)):
         row: dict[str, Any] = {LINE: line}
-        for column, kind in columns.items():
-            value = _as(kind, cells[column], is_text=path.suffix in _OF_TEXTS)
+        there = {column: kinds for column, kinds in optional.items() if column in cells}
+        for column, kinds in {**columns, **there}.items():
+            any_of = kinds if isinstance(kinds, tuple) else (kinds,)
+            tried = (_as(kind, cells[column], is_text=path.suffix in _OF_TEXTS) for kind in any_of)
+            value = next((found for found in tried if found is not None), None)
             if value is None:
                 shown = repr(cells[column])[:100]
-                raise DataError(f"{path}:{line}: {column} {shown}: want {_WANTED[kind]}")
+                wanted = " or ".join(_WANTED[kind] for kind in any_of)
+                raise DataError(f"{path}:{line}: {column} {shown}: want {wanted}")
             row[column] = value
         found.append(row)
     if len(found) < 2:

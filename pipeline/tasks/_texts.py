@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import Field
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ExportError
 from pipeline.figure import Figure, Metric
 from pipeline.host.reasons import over
 from pipeline.networks import ir
@@ -20,8 +20,8 @@ from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Array, Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _tables
-from pipeline.tasks._tables import lines as lines
+from pipeline.tasks import Item, Trial
+from pipeline.tasks._tables import lines
 
 FILES = (
     "tokenizer.json",
@@ -40,7 +40,6 @@ JUDGED_WITH = ("numpy", "openvino", "scipy")
 # No precision excuses a tokenizer that cuts otherwise.
 TOKENIZER_AGREEMENT = Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 0.99), stays=True)
 _LENGTH, _LONGEST = 64, 512  # tokens of a benchmark's text, words of the longest invented one
-LABELLED = ".tsv"
 _DRAWN = 4096  # tokens of which words are taken
 _SPECIAL = 2  # tokens at most that stand where a text is cut
 
@@ -55,6 +54,16 @@ class Sizes(Record):
 
     batch: int = Field(default=1, ge=1, le=100_000)
     length: int | None = Field(default=None, ge=1, le=1_000_000)
+
+
+class Options(Record):
+    """`options:` of a model whose task asks no more; left out is what the repository says.
+
+    Args:
+        max_length: tokens after which a text is cut.
+    """
+
+    max_length: int | None = Field(default=None, ge=2, le=1_000_000)
 
 
 class Cut(Protocol):
@@ -79,11 +88,6 @@ def read(path: Path) -> list[Item]:
     if not texts:
         raise DataError(f"{path}: empty: want one text a line")
     return [Item(text) for text in texts]
-
-
-def table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a table whose columns are all texts; see `_tables.rows`."""
-    return _tables.rows(path, dict.fromkeys(columns, str))
 
 
 def flat(items: Sequence[Item]) -> list[str]:
@@ -130,6 +134,20 @@ def sized(source: Path, model: Model, options: Cut, sizes: Sizes) -> Tensors:
     return {name: np.repeat(array, sizes.batch, axis=0) for name, array in tokens.items()}
 
 
+def offsets_of(tokenizer: Any, *texts: str, **cut: Any) -> Any:
+    """Tokens with the characters that each was made of, as arrays of shape (1, tokens, ...).
+
+    Raises:
+        ExportError: the tokenizer does not tell them.
+    """
+    if not tokenizer.is_fast:
+        raise ExportError(
+            f"its tokenizer, a {type(tokenizer).__name__}, does not tell of which characters a "
+            "token was made: want tokenizer.json"
+        )
+    return tokenizer(*texts, return_offsets_mapping=True, **cut)
+
+
 def count(inputs: Tensors) -> int:
     """How long an input is, in tokens."""
     return int(inputs[TOKENS].shape[1])
@@ -146,21 +164,33 @@ def tokenizer_of(source: Path, model: Model) -> Any:
 
 
 def tokenizer_agreement(trial: Trial) -> Iterator[Figure]:
-    """The share of texts that the artifact's own tokenizer IR cuts as the original does.
+    """The share of texts that the artifact's own tokenizer IR cuts as the original does."""
+    options: Cut = trial.options
+    texts = [(options.prefix + text,) for text in flat(trial.items)]
+    yield cut_alike(trial, texts, [sample[TOKENS][0] for sample in trial.inputs])
+
+
+def cut_alike(trial: Trial, texts: Sequence[Sequence[str]], wanted: Sequence[Array]) -> Figure:
+    """The same, of any texts.
 
     The tokenizer IR cuts no long text off, its user does: of such a text the tokens are compared
     up to where it is cut, at the right or at the left.
+
+    Args:
+        trial: what is judged.
+        texts: what the tokenizer takes at once: a text, or a pair.
+        wanted: what the original's makes of each.
     """
     import openvino as ov
 
     tokenize = ov.Core().compile_model(ir.read(trial.folder, ir.TOKENIZER), "CPU")
-    options: Cut = trial.options
+    longest = trial.options.max_length
     agreed = []
-    for text, sample in zip(flat(trial.items), trial.inputs, strict=True):
-        found = tokenize([options.prefix + text])[TOKENS][0]
-        is_empty = not (text.strip() or found.size)
-        agreed.append(is_empty or _agree(sample[TOKENS][0], found, options.max_length))
-    yield Figure(metric="tokenizer_agreement", value=float(np.mean(agreed)), samples=len(agreed))
+    for given, ids in zip(texts, wanted, strict=True):
+        found = tokenize({place: [text] for place, text in enumerate(given)})[TOKENS][0]
+        is_empty = not ("".join(given).strip() or found.size)
+        agreed.append(is_empty or _agree(ids, found, longest))
+    return Figure(metric="tokenizer_agreement", value=float(np.mean(agreed)), samples=len(agreed))
 
 
 def _agree(wanted: Array, found: Array, max_length: int) -> bool:

@@ -5,11 +5,12 @@ Each is said in more than one file, by sentence-transformers and by transformers
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.errors import ExportError
-from pipeline.record import read_json
+from pipeline.record import Record, read_json
 from pipeline.spec import Model
+from pipeline.tasks._texts import Options
 
 # Position ids of these begin after the padding id, so the table is longer than any input
 # (transformers 5, `create_position_ids_from_input_ids` in models/*/modeling_*.py).
@@ -23,6 +24,38 @@ _RELATIVE_POSITIONS = ("longt5", "mt5", "switch_transformers", "t5", "t5gemma", 
 # tokenizer_config.json writes a huge number where there is no limit.
 _NO_LIMIT = 1_000_000
 DEFAULT_LENGTH = 512  # of a model whose repository names none
+
+
+class Resolved(Record):
+    """What decides the outputs of a task's texts beside the weights.
+
+    Args:
+        max_length: tokens after which a text is cut, or two that go in at once.
+        padding_side: where a batch's shorter texts are filled up.
+    """
+
+    max_length: int
+    padding_side: Literal["left", "right"]
+
+    @property
+    def prefix(self) -> str:
+        """Nothing goes before a text."""
+        return ""
+
+
+def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
+    """What holds for a model: its entry's options, then its repository.
+
+    Raises:
+        ExportError: the model takes fewer tokens than its entry says.
+    """
+    options = Options.from_dict(model.options)
+    resolved = {
+        "max_length": length(model, options.max_length, source),
+        "padding_side": padding_side(source),
+    }
+    where = f"models.{model.name}: its repository"
+    return Resolved.from_dict(resolved, where, ExportError), []
 
 
 def max_length(source: Path) -> int | None:

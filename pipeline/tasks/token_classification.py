@@ -1,0 +1,140 @@
+"""Token classification: a text in, a logit for each label out of each of its tokens.
+
+Data with labels is a table with the columns tokens, tags: words with spaces between, and
+the tag of each. A word has the label of its first token. A file with another ending holds texts
+without labels, one a line.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import DataError
+from pipeline.figure import Figure
+from pipeline.networks import metrics
+from pipeline.networks.tensors import Array, Tensors, Vector
+from pipeline.spec import Model
+from pipeline.tasks import Item, Trial, _classes, _tables, _texts
+from pipeline.tasks._classes import run as run
+from pipeline.tasks._labelled import Resolved as Resolved
+from pipeline.tasks._labelled import resolve as resolve
+from pipeline.tasks._texts import FILES as FILES
+from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
+from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
+from pipeline.tasks._texts import Options as Options
+from pipeline.tasks._texts import Sizes as Sizes
+from pipeline.tasks._texts import invent as invent
+from pipeline.tasks._texts import sized as sized
+from pipeline.tasks._transformer import longest as longest
+
+RUNS_WITH = ()
+METRICS = {
+    **_classes.METRICS,
+    "f1": _classes.ON_LABELS,
+    "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT,
+}
+OUTSIDE = "O"  # the tag of what is nothing
+STARTS = "starts"  # of each token, the number of the word that it begins, or -1
+_COLUMNS = ("tokens", "tags")
+
+
+def items(path: Path) -> list[Item]:
+    """Texts with the tags of their words, or without.
+
+    Raises:
+        DataError: naming the first row that is none.
+    """
+    if not _tables.holds(path):
+        return _texts.read(path)
+    found = []
+    for row in _tables.rows(path, dict.fromkeys(_COLUMNS, (list, str))):
+        words, tags = (_words(row[column]) for column in _COLUMNS)
+        if len(words) != len(tags):
+            raise DataError(
+                f"{path}:{row['line']}: {len(words)} words and {len(tags)} tags: want as many"
+            )
+        found.append(Item(" ".join(words), tags))
+    return found
+
+
+def _words(cell: list[Any] | str) -> list[str]:
+    return cell.split() if isinstance(cell, str) else list(map(str, cell))
+
+
+def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:
+    """The tokens of each text, of shape (1, tokens), and which of them begin its words."""
+    tags = [Item(item.input, tag) for item in items for tag in item.label or ()]
+    _classes.check(tags, options.labels)
+    tokenizer = _texts.tokenizer_of(source, model)
+    cut = {"truncation": True, "max_length": options.max_length, "return_tensors": "np"}
+    found: list[Tensors] = []
+    for item in items:
+        tokens = dict(_texts.offsets_of(tokenizer, item.input, **cut))
+        spans = tokens.pop("offset_mapping")[0]
+        found.append({**tokens, STARTS: _starts(item.input, spans)[None]})
+    return found
+
+
+def judge(trial: Trial) -> Iterator[Figure]:
+    """All figures, of tokens, words and tokenizer."""
+    names, theirs = trial.options.labels, _classes.labels_of(trial.folder, trial.options.labels)
+    expected, measured = _classes.rows(trial.expected), _classes.rows(trial.measured)
+    yield metrics.max_abs_error(trial.expected, trial.measured)
+    yield from _classes.fidelity(expected, measured, names, theirs)
+    yield _classes.label_agreement(names, theirs)
+    yield from _texts.tokenizer_agreement(trial)
+    if trial.items[0].label is not None:
+        reference = np.array(list(_counts(trial, trial.expected, names)))
+        variant = np.array(list(_counts(trial, trial.measured, theirs)))
+        sizes = np.array([[len(item.label)] for item in trial.items])
+        yield metrics.scored("accuracy", _accuracy, reference, variant, sizes)
+        yield metrics.scored("f1", _f1, reference, variant, sizes)
+
+
+def _starts(text: str, spans: Any) -> Array:
+    """Of each token the number of the word that it begins, or -1.
+
+    A span is the characters of a token, which may have the space before a word with them; that of
+    a special token is empty.
+    """
+    found, end = np.full(len(spans), -1), 0
+    for number, word in enumerate(text.split()):
+        start = text.index(word, end)
+        end = start + len(word)
+        within = (spans[:, 1] > start) & (spans[:, 0] < end) & (spans[:, 0] < spans[:, 1])
+        if within.any():
+            found[within.argmax()] = number
+    return found
+
+
+def _counts(
+    trial: Trial, outputs: Sequence[Tensors], names: Sequence[str]
+) -> Iterator[tuple[int, int, int, int]]:
+    """Of each text: words with their tag; of those that are something, hits, false, missed ones.
+
+    A word without a token, as one that was cut off, is taken for nothing.
+    """
+    for item, inputs, output in zip(trial.items, trial.inputs, outputs, strict=True):
+        read = [OUTSIDE] * len(item.label)
+        for number, choice in zip(inputs[STARTS][0], output["logits"][0].argmax(-1), strict=True):
+            if number >= 0:
+                read[number] = names[choice]
+        both = list(zip(read, item.label, strict=True))
+        yield (
+            sum(a == b for a, b in both),
+            sum(a == b != OUTSIDE for a, b in both),
+            sum(a != b and a != OUTSIDE for a, b in both),
+            sum(a != b and b != OUTSIDE for a, b in both),
+        )
+
+
+def _accuracy(counts: Vector, sizes: Vector) -> float:
+    return float(counts[:, 0].sum() / sizes.sum())
+
+
+def _f1(counts: Vector, _: Vector) -> float:
+    """F1 over the words of all texts (micro), of all tags but that of nothing."""
+    hits, false, missed = counts[:, 1:].sum(axis=0)
+    return float(2 * hits / (2 * hits + false + missed)) if hits + false + missed else np.nan
