@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from built import Built
 from test_checkpoints import WORDS, entry, words
-from test_tasks import Built
 
 from pipeline.networks import ir, samples
 from pipeline.steps import quantize

@@ -10,9 +10,10 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 import pytest
-from built import Built, model_of, small
+from built import AtF32, Built, model_of, small
 from conftest import ROOT
-from trained import Trained, read_pairs
+from pictures import LABELS, draw_with_masks, segformer
+from trained import TEMPLATE, Trained, digits_clip, read_pairs
 
 from pipeline.networks import description, ir, weights, writer
 from pipeline.steps.fetch import collect
@@ -80,10 +81,37 @@ def filler(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return small("fill-mask", tmp_path_factory.mktemp("filler"))
 
 
+@pytest.fixture(scope="session")
+def features(digits: Trained, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The vectors of a ViT that reads digits."""
+    model = model_of("image-feature-extraction", f"file:{digits.model}", digits.validation)
+    return Built(model, digits.model, tmp_path_factory.mktemp("features"))
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A CLIP that knows the texts of digits."""
+    made, task = digits_clip(ROOT / ".work"), "zero-shot-image-classification"
+    model = model_of(task, f"file:{made.model}", made.validation, template=TEMPLATE)
+    return Built(model, made.model, tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture(scope="session")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A SegFormer with random weights."""
+    import torch
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("segmenter")
+    segformer(folder / "source")
+    data = draw_with_masks(folder / "data", len(LABELS), 8)
+    return AtF32(model_of("image-segmentation", "file:x", data), folder / "source", folder)
+
+
 pytestmark = pytest.mark.soak  # models are trained for it, and MiniLM is no small one
-TEXTS = ("tokens", "sentences", "classifier", "ranker", "tagger", "reader", "filler")
-MODELS = ("vit", *TEXTS)
-CLASSES = ("vit", "classifier", "tagger")
+TEXTS = ("tokens", "sentences", "classifier", "ranker", "tagger", "reader", "filler", "clip")
+MODELS = ("vit", "features", "segmenter", *TEXTS)
+CLASSES = ("vit", "classifier", "tagger", "segmenter")
 
 
 @pytest.fixture

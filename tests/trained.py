@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from pipeline.host import atomic
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"
 TOPICS = DATA / "topics-train.tsv"
 RANKING = DATA / "ranking-train.tsv"
+TEMPLATE = "a photo of {}"
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -33,6 +35,12 @@ class Trained(NamedTuple):
 def digits_vit(work: Path) -> Trained:
     """A ViT that reads scikit-learn's digits, which lie in folders as `<label>/<index>.png`."""
     folder = _once(work, "digits-vit", [], _train_digits)
+    return Trained(folder / "model", folder / "validation", folder / "calibration")
+
+
+def digits_clip(work: Path) -> Trained:
+    """A small CLIP that tells whether a digit goes with "a photo of zero", "a photo of one" ..."""
+    folder = _once(work, "digits-clip", [], _train_clip)
     return Trained(folder / "model", folder / "validation", folder / "calibration")
 
 
@@ -101,6 +109,74 @@ def _train_digits(out: Path) -> None:
     model = ViTForImageClassification(config)
     _fit(model, {"pixel_values": pixels}, labels, batch=32, epochs=25, rate=1e-3)
     model.save_pretrained(out / "model")
+
+
+def _train_clip(out: Path) -> None:
+    """Contrastively, as Radford et al. 2021, but against the texts of all digits at once."""
+    import torch
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
+
+    _draw_digits(out)
+    texts = [TEMPLATE.format(name) for name in DIGITS]
+    tokenizer = CLIPTokenizer(**_words_and_bytes(("photo", "of", *DIGITS)), model_max_length=16)
+    tokenizer.save_pretrained(out / "model")
+    tower = {"num_attention_heads": 4, "intermediate_size": 128, "initializer_range": 0.1}
+    marks = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id")}
+    config = CLIPConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "max_position_embeddings": 16,
+            "pad_token_id": tokenizer.pad_token_id,
+            **marks,
+            **tower,
+        },
+        vision_config={
+            "image_size": 16, "patch_size": 4, "hidden_size": 64, "num_hidden_layers": 4, **tower
+        },
+        projection_dim=32,
+    )  # fmt: skip
+    half = [0.5, 0.5, 0.5]
+    size = {"height": 16, "width": 16}
+    processor = CLIPImageProcessorPil(
+        size=size, crop_size=size, do_center_crop=False, image_mean=half, image_std=half
+    )
+    processor.save_pretrained(out / "model")
+    pictures, names = read_pictures(out / "calibration", out / "train")
+    pixels = processor(pictures, return_tensors="pt")["pixel_values"]
+    labels = torch.tensor([DIGITS.index(name) for name in names])
+    tokens = tokenizer(texts, padding=True, return_tensors="pt")
+
+    class Contrast(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.clip = CLIPModel(config)
+
+        def forward(self, pixel_values: Any, labels: Any) -> Any:
+            logits = self.clip(pixel_values=pixel_values, **tokens).logits_per_image
+            return SimpleNamespace(loss=torch.nn.functional.cross_entropy(logits, labels))
+
+    model = Contrast()
+    _fit(model, {"pixel_values": pixels}, labels, batch=64, epochs=20, rate=1e-3)
+    model.clip.save_pretrained(out / "model")
+
+
+def _words_and_bytes(words: Sequence[str]) -> dict[str, Any]:
+    """CLIP's vocabulary and merges: all bytes, in a word and at its end, and these words."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    merges: dict[tuple[str, str], None] = {}
+    for word in words:
+        start, *rest = [*word[:-1], f"{word[-1]}</w>"]
+        for part in rest:
+            merges[start, part] = None
+            start += part
+    bytes_ = list(bytes_to_unicode().values())
+    merged = ["".join(pair) for pair in merges]
+    tokens = [*bytes_, *(f"{b}</w>" for b in bytes_), *merged, "<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
+    return {"vocab": vocabulary, "merges": list(merges)}
 
 
 def _draw_digits(out: Path) -> None:

@@ -85,6 +85,7 @@ def scored(
     labels: Vector,
     *,
     better: str = "higher",
+    resamples: int = RESAMPLES,
 ) -> Figure:
     """A metric on labelled data for reference and variant, with the drop and its 95 % interval.
 
@@ -100,6 +101,7 @@ def scored(
         variant: what the variant predicts.
         labels: what is right, of shape (items, ...).
         better: `higher` or `lower`: a drop is what is lost.
+        resamples: how many the interval is taken from.
 
     Raises:
         DataError: the metric is not defined on the labelled data.
@@ -118,7 +120,7 @@ def scored(
     resampled = bootstrap(
         (np.arange(len(labels)),),
         drop,
-        n_resamples=RESAMPLES,
+        n_resamples=resamples,
         vectorized=False,
         method="percentile",
         rng=0,

@@ -70,13 +70,35 @@ def judge(trial: Trial) -> Iterator[Figure]:
     expected, measured = rows(trial.expected), rows(trial.measured)
     yield metrics.max_abs_error(trial.expected, trial.measured)
     yield from fidelity(expected, measured, names, theirs)
-    yield label_agreement(names, theirs)
-    places = {name: float(place) for place, name in enumerate(names)}
-    truth = [places[item.label] for item in trial.items if item.label is not None]
+    yield label_agreement(trial)
+    yield from top(trial, "accuracy", 1)
+
+
+def label_agreement(trial: Trial) -> Figure:
+    """The share of outputs that the artifact calls as the source does."""
+    names: Sequence[str] = trial.options.labels
+    alike = [a == b for a, b in zip(names, labels_of(trial.folder, names), strict=True)]
+    return Figure(metric="label_agreement", value=float(np.mean(alike)), samples=len(alike))
+
+
+def top(trial: Trial, metric: str, count: int) -> Iterator[Figure]:
+    """The share of items whose label is among the `count` best, by name, if they have labels."""
+    names: Sequence[str] = trial.options.labels
+    theirs = labels_of(trial.folder, names)
+    truth = [item.label for item in trial.items if item.label is not None]
     if truth:
-        read = np.array([places.get(theirs[place], -1.0) for place in measured.argmax(axis=1)])
-        reference = expected.argmax(axis=1).astype(np.float64)
-        yield metrics.scored("accuracy", _accuracy, reference, read, np.array(truth))
+        reference = within(rows(trial.expected), names, truth, count)
+        variant = within(rows(trial.measured), theirs, truth, count)
+        yield metrics.averaged(metric, reference, variant)
+
+
+def within(logits: Vector, names: Sequence[str], truth: Sequence[str], count: int) -> Vector:
+    """1 for each item whose label is among the names of its `count` largest logits, else 0."""
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :count]
+    right = [
+        label in {names[place] for place in row} for label, row in zip(truth, best, strict=True)
+    ]
+    return np.array(right, np.float64)
 
 
 def rows(outputs: Sequence[Tensors], name: str = "logits") -> Vector:
@@ -103,12 +125,6 @@ def fidelity(
     yield Figure(metric="kl_mean", value=float(apart.mean()), samples=len(apart))
 
 
-def label_agreement(names: Sequence[str], theirs: Sequence[str]) -> Figure:
-    """The share of outputs that the artifact calls as the source does."""
-    alike = [a == b for a, b in zip(names, theirs, strict=True)]
-    return Figure(metric="label_agreement", value=float(np.mean(alike)), samples=len(alike))
-
-
 def divergence(expected: Vector, measured: Vector) -> Vector:
     """Kullback-Leibler divergence of each row's probabilities from the original's, in nats."""
     from scipy.special import log_softmax
@@ -116,10 +132,6 @@ def divergence(expected: Vector, measured: Vector) -> Vector:
     wanted, found = log_softmax(expected, axis=1), log_softmax(measured, axis=1)
     apart: Vector = np.sum(np.exp(wanted) * (wanted - found), axis=1)
     return np.maximum(apart, 0)
-
-
-def _accuracy(predicted: Vector, truth: Vector) -> float:
-    return float(np.mean(predicted == truth))
 
 
 def labels_of(folder: Path, names: Sequence[str]) -> list[str]:

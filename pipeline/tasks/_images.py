@@ -4,6 +4,7 @@ A data set is a folder of pictures, each in a folder with the name of its label;
 in no folder have none.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from pipeline.spec import Model
 from pipeline.tasks import Item
 
 TOOLCHAIN = ("numpy", "pillow", "transformers")
+PIXELS = "pixel_values"
+_MASK = "pixel_mask"  # of models that take pictures of several sizes at once: 1 where there is one
 _PROCESSOR = "preprocessor_config.json"
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _NOISE = (8, 224)  # fields of one colour, and pixels, of the sides of an invented picture
@@ -70,10 +73,12 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Any) -> l
 
 def sized(source: Path, model: Model, options: Any, sizes: Sizes) -> Tensors:
     """Noise as the processor would make it, of shape (batch, channels, height, width)."""
-    one = processor_of(source)(_picture(0), return_tensors="np")["pixel_values"]
-    _, channels, height, width = one.shape
-    shape = (sizes.batch, channels, sizes.height or height, sizes.width or width)
-    return {"pixel_values": np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
+    one = processor_of(source)(_picture(0), return_tensors="np")
+    _, channels, height, width = one[PIXELS].shape
+    batch, height, width = sizes.batch, sizes.height or height, sizes.width or width
+    noise = np.random.default_rng(0)
+    made = {PIXELS: noise.standard_normal((batch, channels, height, width), dtype=np.float32)}
+    return made | ({_MASK: np.ones((batch, height, width), np.int64)} if _MASK in one else {})
 
 
 def processor_of(source: Path) -> Any:
@@ -84,15 +89,31 @@ def processor_of(source: Path) -> Any:
     Raises:
         ExportError: there is none.
     """
-    import transformers
-
     named = _named(source)
     stem = named.replace("FeatureExtractor", "ImageProcessor").removesuffix("Fast")
     for name in (f"{stem.removesuffix('Pil')}Pil", stem):  # of some there is one, without ending
-        kind = getattr(transformers, name, None)
-        if kind and hasattr(kind, "preprocess") and not getattr(kind, "is_dummy", False):
+        kind = _class(name)
+        if kind and hasattr(kind, "preprocess"):
             return kind.from_pretrained(source, local_files_only=True)
     raise ExportError(f"{_PROCESSOR}: {named!r}: transformers has none that calls Pillow")
+
+
+def _class(name: str) -> Any:
+    """A class of transformers, or None.
+
+    Some that call Pillow are hidden where torchvision is not there, because they call that for
+    masks (SegFormer's, SAM's): those are taken from where they lie.
+    """
+    import transformers
+
+    kind = getattr(transformers, name, None)
+    if not getattr(kind, "is_dummy", False):
+        return kind
+    folder = name.lower().partition("imageprocessor")[0]
+    module = f"transformers.models.{folder}.image_processing_pil_{folder}"
+    if importlib.util.find_spec(module) is None:
+        return None
+    return getattr(importlib.import_module(module), name, None)
 
 
 def _named(source: Path) -> str:

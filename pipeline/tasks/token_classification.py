@@ -83,7 +83,7 @@ def judge(trial: Trial) -> Iterator[Figure]:
     expected, measured = _classes.rows(trial.expected), _classes.rows(trial.measured)
     yield metrics.max_abs_error(trial.expected, trial.measured)
     yield from _classes.fidelity(expected, measured, names, theirs)
-    yield _classes.label_agreement(names, theirs)
+    yield _classes.label_agreement(trial)
     yield from _texts.tokenizer_agreement(trial)
     if trial.items[0].label is not None:
         reference = np.array(list(_counts(trial, trial.expected, names)))
