@@ -100,6 +100,12 @@ def ranking() -> trained.Trained:
     return trained.ranking_minilm(ROOT / ".work")
 
 
+@pytest.fixture(scope="session")
+def kinds_of_sound() -> trained.Trained:
+    """An AST that tells synthetic sounds apart, and the sounds; not to be changed."""
+    return trained.sounds_ast(ROOT / ".work")
+
+
 def make_project(folder: Path, tiny_bert: Path) -> Path:
     """This project's own files in a new repository, with a small model to build."""
     listed = _run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.splitlines()

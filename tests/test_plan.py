@@ -144,6 +144,7 @@ DISTRIBUTIONS = {
     "nncf": "quantize@ours-int8",
     "torch": "export reference benchmark",
     "safetensors": "export reference benchmark",
+    "pyarrow": "export calibration reference quantize@ours-int8 benchmark",
     "sentencepiece": "export calibration reference quantize@ours-int8 benchmark",
     "transformers": "export calibration reference quantize@ours-int8 benchmark",
     "tokenizers": "export calibration reference quantize@ours-int8 benchmark",

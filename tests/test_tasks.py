@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import audible
 import brought
 import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 import pytest
+import torch
 from built import AtF32, Built, model_of, small
 from conftest import ROOT
 from pictures import LABELS, draw_with_masks, segformer
@@ -108,10 +110,40 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return AtF32(model_of("image-segmentation", "file:x", data), folder / "source", folder)
 
 
+@pytest.fixture(scope="session")
+def hearer(kinds_of_sound: Trained, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """An AST that tells synthetic sounds apart."""
+    sounds = kinds_of_sound
+    model = model_of("audio-classification", f"file:{sounds.model}", sounds.validation)
+    return Built(model, sounds.model, tmp_path_factory.mktemp("hearer"))
+
+
+@pytest.fixture(scope="session")
+def ctc(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A random wav2vec2 with CTC."""
+    return random("ctc", audible.wav2vec2_ctc, tmp_path_factory.mktemp("ctc"))
+
+
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A random Whisper."""
+    return random("whisper", audible.whisper, tmp_path_factory.mktemp("whisper"))
+
+
+def random(name: str, make: Callable[[Path], None], folder: Path) -> Built:
+    """A random model that transcribes synthetic sounds: nothing is said in them."""
+    torch.manual_seed(0)
+    audible.sounds(folder / "sounds", 1, 0)
+    (folder / "source").mkdir()
+    make(folder / "source")
+    model = model_of("automatic-speech-recognition", f"file:{name}", folder / "sounds")
+    return Built(model, folder / "source", folder)
+
+
 pytestmark = pytest.mark.soak  # models are trained for it, and MiniLM is no small one
 TEXTS = ("tokens", "sentences", "classifier", "ranker", "tagger", "reader", "filler", "clip")
-MODELS = ("vit", "features", "segmenter", *TEXTS)
-CLASSES = ("vit", "classifier", "tagger", "segmenter")
+MODELS = ("vit", "features", "segmenter", "hearer", *TEXTS)
+CLASSES = ("vit", "classifier", "tagger", "segmenter", "hearer")
 
 
 @pytest.fixture
@@ -221,6 +253,30 @@ def test_two_labels_that_are_swapped_are_refused(
     folder = damaged(built, tmp_path, damage)
 
     assert built.unmet(folder) & {"label_agreement", "agreement"}
+
+
+def test_a_detokenizer_that_is_one_id_off_is_refused(whisper: Built, tmp_path: Path) -> None:
+    def change(detokenizer: ov.Model) -> ov.Model:
+        (port,) = detokenizer.inputs
+        readers = port.get_target_inputs()
+        more = ops.add(port, ops.constant(np.array(1, port.get_element_type().to_dtype())))
+        for reader in readers:
+            reader.replace_source_output(more.output(0))
+        return detokenizer
+
+    folder = damaged(whisper, tmp_path, lambda copy: rewritten(copy, ir.DETOKENIZER, change))
+
+    assert whisper.unmet(folder) == {"tokenizer_agreement"}
+
+
+def test_two_letters_of_ctc_that_are_swapped_are_refused(ctc: Built, tmp_path: Path) -> None:
+    def damage(folder: Path) -> None:
+        letters = json.loads((folder / "vocab.json").read_text())
+        letters["E"], letters["T"] = letters["T"], letters["E"]
+        (folder / "vocab.json").unlink()
+        (folder / "vocab.json").write_text(json.dumps(letters))
+
+    assert ctc.unmet(damaged(ctc, tmp_path, damage)) == {"tokenizer_agreement"}
 
 
 # What runs it

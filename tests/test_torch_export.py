@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from built import Built, model_of
 from conftest import ROOT
 from test_checkpoints import SIZES, entry, saved
-from test_tasks import Built, model_of
 
 from pipeline import kinds
 from pipeline.errors import ExportError

@@ -1,5 +1,7 @@
 """Small models trained here on labelled data: a ViT on digits, MiniLM on topics and to rank.
 
+And an AST on synthetic sounds, which are made here too: it shows what is lost, not what is heard.
+
 Each is trained once and kept in .work/ by the digest of this file and its data; what validates it
 is never trained on. torch gets one thread, so that sums, and with them weights, do not depend on
 the number of cores. `python tests/trained.py` says how often each is right on what it has not seen.
@@ -12,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+
+import audible
 
 from pipeline.host import atomic
 from pipeline.sources.package import _folder
@@ -54,6 +58,12 @@ def ranking_minilm(work: Path) -> Trained:
     """MiniLM that scores documents for a query: what `topics_minilm` trains, with one output."""
     folder = _once(work, "ranking-minilm", [RANKING], _train_ranking)
     return Trained(folder, DATA / "ranking-validation.tsv", DATA / "ranking-calibration.tsv")
+
+
+def sounds_ast(work: Path) -> Trained:
+    """An AST that tells synthetic sounds apart, which lie in folders as `<kind>/<number>.wav`."""
+    folder = _once(work, "sounds-ast", [Path(audible.__file__)], _train_sounds)
+    return Trained(folder / "model", folder / "validation", folder / "calibration")
 
 
 def _once(work: Path, name: str, data: Sequence[Path], train: Callable[[Path], None]) -> Path:
@@ -235,6 +245,39 @@ def _freeze(model: Any) -> None:
         part.requires_grad_(False)
 
 
+def _train_sounds(out: Path) -> None:
+    import numpy as np
+    import torch
+    from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
+
+    audible.sounds(out / "validation", 40, 0)
+    audible.sounds(out / "calibration", 12, 1)
+    bands = {"max_length": 96, "num_mel_bins": 32}
+    extract = ASTFeatureExtractor(**bands)
+    extract.save_pretrained(out / "model")
+    drawn = np.random.default_rng(2)
+    kinds = list(audible.KINDS) * 90
+    heard = [audible.sound(kind, drawn) for kind in kinds]
+    inputs = extract(heard, sampling_rate=audible.RATE, return_tensors="pt")
+    labels = torch.tensor([audible.KINDS.index(kind) for kind in kinds])
+
+    config = ASTConfig(
+        hidden_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=128,
+        initializer_range=0.1,
+        frequency_stride=16,
+        time_stride=16,
+        id2label=dict(enumerate(audible.KINDS)),
+        label2id={kind: number for number, kind in enumerate(audible.KINDS)},
+        **bands,
+    )
+    model = ASTForAudioClassification(config)
+    _fit(model, {"input_values": inputs["input_values"]}, labels, batch=32, epochs=12, rate=1e-3)
+    model.save_pretrained(out / "model")
+
+
 def _fit(
     model: Any, inputs: Mapping[str, Any], labels: Any, *, batch: int, epochs: int, rate: float
 ) -> None:
@@ -260,6 +303,18 @@ def read_pictures(*folders: Path) -> tuple[list[Any], list[str]]:
 
     paths = sorted(path for folder in folders for path in folder.glob("*/*.png"))
     return [Image.open(path).convert("RGB") for path in paths], [p.parent.name for p in paths]
+
+
+def read_sounds(sounds: Trained) -> tuple[Any, list[str]]:
+    """The validation sounds as its feature extractor makes them, and their labels."""
+    import soundfile
+    from transformers import ASTFeatureExtractor
+
+    paths = sorted(sounds.validation.glob("*/*.wav"))
+    heard = [soundfile.read(path, dtype="float32")[0] for path in paths]
+    extract = ASTFeatureExtractor.from_pretrained(sounds.model)
+    inputs = extract(heard, sampling_rate=audible.RATE, return_tensors="pt")
+    return {"input_values": inputs["input_values"]}, [path.parent.name for path in paths]
 
 
 def read_texts(path: Path) -> tuple[list[str], list[str]]:
@@ -288,6 +343,7 @@ def main() -> None:
     import torch
     from scipy.stats import spearmanr
     from transformers import (
+        ASTForAudioClassification,
         AutoTokenizer,
         BertForSequenceClassification,
         ViTForImageClassification,
@@ -301,6 +357,13 @@ def main() -> None:
     vit = ViTForImageClassification.from_pretrained(digits.model)
     score = _share_right(vit, inputs, names)
     print(f"digits: {score:.4f} of {len(names)} right, {time.monotonic() - began:.1f} s")
+
+    began = time.monotonic()
+    sounds = sounds_ast(ROOT / ".work")
+    inputs, names = read_sounds(sounds)
+    ast = ASTForAudioClassification.from_pretrained(sounds.model)
+    score = _share_right(ast, inputs, names)
+    print(f"sounds: {score:.4f} of {len(names)} right, {time.monotonic() - began:.1f} s")
 
     began = time.monotonic()
     topics = topics_minilm(ROOT / ".work")

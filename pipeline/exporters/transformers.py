@@ -98,7 +98,7 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     checkpoint = _checkpoint.sizes(source, model)
     loaded = _loading.load(source, model, _checkpoint.dtype(checkpoint))
     stamps, notes = _export_networks(loaded, model, source, out)
-    if _TOKENIZER in kinds.load("task", model.task).FILES:
+    if _is_tokenized(model, source):
         of_tokenizer, differing = _tokenizer.export(source, model, out)
         stamps |= of_tokenizer
         notes += differing
@@ -117,6 +117,13 @@ def original(source: Path, model: Model) -> Networks:
         return networks
     completed = _of_task(model, "complete")(networks[ir.MODEL], model, source)
     return {**networks, ir.MODEL: completed}
+
+
+def _is_tokenized(model: Model, source: Path) -> bool:
+    """Whether a tokenizer IR belongs to the model, as its task says, or by the files it wants."""
+    task = kinds.load("task", model.task)
+    by_files = _TOKENIZER in task.FILES
+    return bool(getattr(task, "tokenized", lambda source: by_files)(source))
 
 
 def _of_task(model: Model, name: str) -> Callable[..., Any]:

@@ -31,6 +31,8 @@ and may have
       EXPORTED_AS                       the task as which its models are exported, where optimum
                                         knows it by no such name
       TEXTS                             how many texts the tokenizer IR takes at once, if not one
+      tokenized(source)                 whether a tokenizer IR belongs to a model; else it does if
+                                        FILES has tokenizer.json
       finish(network, model, source)    the exported ov.Model with the outputs that it is for
       complete(network, model, source)  the original Network with the same
 

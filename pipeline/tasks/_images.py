@@ -16,7 +16,7 @@ from pipeline.errors import DataError, ExportError
 from pipeline.networks.tensors import Tensors
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item
+from pipeline.tasks import Item, _folders
 
 TOOLCHAIN = ("numpy", "pillow", "transformers")
 PIXELS = "pixel_values"
@@ -46,14 +46,7 @@ def items(path: Path) -> list[Item]:
     Raises:
         DataError: there are none, or some with a label and some without.
     """
-    pictures = sorted(p for p in path.rglob("*") if p.suffix.lower() in _ENDINGS)
-    if not pictures:
-        raise DataError(f"{path}: no pictures ({', '.join(_ENDINGS)}): want LABEL/NAME.png")
-    labels = [None if p.parent == path else p.parent.name for p in pictures]
-    if None in labels and set(labels) != {None}:
-        alone = pictures[labels.index(None)]
-        raise DataError(f"{alone}: in no folder, where others are: want LABEL/{alone.name}")
-    return [Item(picture, label) for picture, label in zip(pictures, labels, strict=True)]
+    return _folders.labelled(path, _ENDINGS, "pictures")
 
 
 def invent(source: Path, model: Model, options: Any, count: int, seed: int) -> list[Item]:

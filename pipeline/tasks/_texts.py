@@ -35,7 +35,7 @@ FILES = (
     "*.model",
     "*.spm",
 )
-TOOLCHAIN = ("numpy", "sentencepiece", "tokenizers", "transformers")
+TOOLCHAIN = ("numpy", "pyarrow", "sentencepiece", "tokenizers", "transformers")
 JUDGED_WITH = ("numpy", "openvino", "scipy")
 # No precision excuses a tokenizer that cuts otherwise.
 TOKENIZER_AGREEMENT = Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 0.99), stays=True)

@@ -9,7 +9,6 @@ from pipeline.networks.tensors import Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
 from pipeline.tasks import Item, Trial, _classes, _images, _model_info
-from pipeline.tasks._classes import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._images import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._images import Sizes as Sizes
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 FILES = ()
 RUNS_WITH = ()
+JUDGED_WITH = (*_classes.JUDGED_WITH, "openvino")  # which `finish` writes with, too
 METRICS = {**_classes.METRICS, "top5": Metric("higher", labelled=True)}
 _FIVE = 5
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EXPORTED_AS = "semantic-segmentation"
 FILES = ()
 RUNS_WITH = ()
-JUDGED_WITH = ("numpy", "pillow", "scipy")
+JUDGED_WITH = ("numpy", "openvino", "pillow", "scipy")  # which `finish` writes with, too
 METRICS = {
     **{
         name: _classes.METRICS[name]
