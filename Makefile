@@ -16,7 +16,7 @@ run: .venv/built
 test: .venv/built
 	@$(RUN) pytest
 
-soak: .venv/built
+soak: .venv/built .work/soak/downloaded
 	@$(RUN) pytest -m soak
 
 check: .venv/built
@@ -46,6 +46,15 @@ format: .venv/built
 	@$(INSTALL) -r requirements.lock
 	@$(INSTALL) --no-build-isolation --editable .
 	@.venv/bin/python tools/complete.py requirements.lock
+	@touch $@
+
+# Models and recordings that tests read, as files: unpacked by tests/real.py, installed nowhere. pip
+# asks a source distribution for its metadata, which tests/soak/unbuilt answers: nothing is built.
+.work/soak/downloaded: requirements-soak.lock | .venv/built
+	@echo "downloading requirements-soak.lock into .work/soak" >&2
+	@rm -rf .work/soak
+	@PYTHONPATH="$$PWD/tests/soak/unbuilt" .venv/bin/python -m pip download -qq --disable-pip-version-check \
+		--no-deps --require-hashes --no-build-isolation --dest .work/soak -r requirements-soak.lock
 	@touch $@
 
 # Regenerates the lock: the newest versions that pyproject.toml admits. torch is written without

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import real
 import trained
 
 from pipeline.networks.tensors import Tensors
@@ -104,6 +105,31 @@ def ranking() -> trained.Trained:
 def kinds_of_sound() -> trained.Trained:
     """An AST that tells synthetic sounds apart, and the sounds; not to be changed."""
     return trained.sounds_ast(ROOT / ".work")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct; not to be changed."""
+    return real.smollm2(_downloaded())
+
+
+@pytest.fixture(scope="session")
+def whisper() -> Path:
+    """Whisper tiny.en; not to be changed."""
+    return real.whisper(_downloaded())
+
+
+@pytest.fixture(scope="session")
+def librivox() -> Path:
+    """Five sentences read aloud, with transcripts.tsv; not to be changed."""
+    return real.librivox(_downloaded())
+
+
+def _downloaded() -> Path:
+    """Where what was downloaded lies and what is made of it is kept."""
+    if not real.is_downloaded(ROOT / ".work"):
+        pytest.skip("no models: `make soak` downloads requirements-soak.lock")
+    return ROOT / ".work"
 
 
 def make_project(folder: Path, tiny_bert: Path) -> Path:
