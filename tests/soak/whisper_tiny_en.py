@@ -145,7 +145,8 @@ def main(out: str) -> None:
         WhisperConfig(vocab_size=vocabulary, d_model=width, **sides, **CONFIG)
     )
     missing, unexpected = model.load_state_dict(state(tensors, layers), strict=False)
-    assert set(missing) <= {"proj_out.weight"} and not unexpected, (missing, unexpected)
+    assert set(missing) <= {"proj_out.weight"}, missing
+    assert not unexpected, unexpected
     model.tie_weights()
     stated = json.loads((folder / "config.json").read_text())
     model.generation_config = GenerationConfig(
