@@ -3,6 +3,8 @@
 Evidence says what was measured, where, and with which versions. Judging it is `pipeline.gate`.
 """
 
+from pydantic import Field
+
 from pipeline.figure import Figure, ValidatedOn
 from pipeline.record import Record
 
@@ -94,6 +96,20 @@ class Throughput(Record):
     spread: float
 
 
+class Generation(Record):
+    """How fast tokens come, of what makes one after the other.
+
+    Args:
+        first_token_ms: from the request to the first token.
+        next_token_ms: for each further one; None where there is none.
+        tokens_per_s: over the whole request, of all items of its batch.
+    """
+
+    first_token_ms: float = Field(gt=0)
+    next_token_ms: float | None = Field(gt=0)
+    tokens_per_s: float = Field(gt=0)
+
+
 class Contender(Record):
     """One runtime's figures at one size; each contender ran in a process of its own.
 
@@ -104,6 +120,8 @@ class Contender(Record):
         peak_memory_bytes: the largest resident set of the process that latency was measured in,
             with its libraries and one model, when it had served this size and no larger one; that
             of the baseline has also made the inputs.
+        generation: medians over the latency's requests; None of what does not generate.
+        real_time_factor: time of a request over that of the sound in it; None of what is no sound.
     """
 
     name: str
@@ -114,6 +132,8 @@ class Contender(Record):
     peak_memory_bytes: int
     execution_devices: tuple[str, ...]
     execution_precision: str
+    generation: Generation | None = None
+    real_time_factor: float | None = None
 
 
 class Measurement(Record):
@@ -124,6 +144,8 @@ class Measurement(Record):
     others_cpu_share is the part of all time of the CPUs that we may run on that other processes,
     and other guests of the hypervisor, took during the run: PyTorch eager suffers far more from
     them than OpenVINO does. It is None where the kernel does not say.
+    served is the variant in openvino.genai, with as many tokens, right after them; None where that
+    is not installed, or has nothing for the task.
     """
 
     sizes: dict[str, int]
@@ -135,6 +157,7 @@ class Measurement(Record):
     seconds_per_round: float
     input_shapes: dict[str, tuple[int, ...]]
     others_cpu_share: float | None
+    served: Generation | None = None
 
 
 class Benchmark(Record):

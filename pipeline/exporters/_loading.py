@@ -121,6 +121,7 @@ def known_task(model: Model) -> str:
 
 def generates(model: Model, config: Any) -> bool:
     """Whether the task makes a token after the other, with a model that remembers the former."""
+    import optimum.exporters.openvino.model_configs  # noqa: F401 - tells TasksManager of the types
     from optimum.exporters.tasks import TasksManager
 
     task = known_task(model)

@@ -12,6 +12,7 @@ from pipeline.errors import DataError
 from pipeline.networks.tensors import Array, Tensors
 
 TOKENS = "input_ids"
+MOST = "new_tokens"  # of a benchmark's inputs, fed to no network: how many tokens are made
 
 
 def fit(inputs: Tensors, wanted: Collection[str]) -> dict[str, Array]:

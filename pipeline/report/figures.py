@@ -17,14 +17,24 @@ def metrics(listed: Catalog) -> dict[str, Any]:
             **{
                 f"{benchmark.device}.{size(m)}.{name}": figure
                 for benchmark, m in _measurements(entry)
-                for name, figure in (
-                    ("latency_ms", m.variant.latency.median_ms),
-                    ("throughput_per_s", m.variant.throughput.per_s),
-                )
+                for name, figure in _figures(m).items()
+                if figure is not None
             },
         }
         for entry in listed.artifacts
     }
+
+
+def _figures(m: Measurement) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {
+        "latency_ms": m.variant.latency.median_ms,
+        "throughput_per_s": m.variant.throughput.per_s,
+        "real_time_factor": m.variant.real_time_factor,
+    }
+    for prefix, made in (("", m.variant.generation), ("served_", m.served)):
+        if made:
+            figures |= {f"{prefix}{name}": figure for name, figure in made.to_dict().items()}
+    return figures
 
 
 def speedups(listed: Catalog) -> list[dict[str, Any]]:

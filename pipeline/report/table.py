@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.evidence import Accuracy, Benchmark, Measurement
+from pipeline.evidence import Accuracy, Benchmark, Generation, Measurement
 from pipeline.figure import Figure
 from pipeline.host.reasons import shortened
 from pipeline.report.figures import size
@@ -24,6 +24,10 @@ def table(listed: Catalog) -> str:
         "  noise: spread of the throughput rounds; others: part of all CPU time that went to other",
         "  processes; where either is over 10 %, measure again when the machine is quieter",
     ]
+    timed = [row for name, b in measured for m in b.measurements for row in _timed(name, b, m)]
+    if timed:
+        lines += ["", "tokens and sound (real time: of a request, over that of its sound)"]
+        lines += _columns([_TIMED, *timed])
     if listed.refusals:
         lines += ["", "refused"]
     for refused in listed.refusals:
@@ -56,6 +60,17 @@ _HEADER = (
     "MiB",
     "noise",
     "others",
+)
+
+_TIMED = (
+    "variant",
+    "device",
+    "input",
+    "in",
+    "first token ms",
+    "next token ms",
+    "tokens per second",
+    "real time",
 )
 
 
@@ -129,9 +144,26 @@ def _measured(m: Measurement) -> tuple[str, ...]:
     )
 
 
+def _timed(name: str, b: Benchmark, m: Measurement) -> list[tuple[str, ...]]:
+    """A row for each runtime that has figures of tokens or of sound."""
+    runtimes = [(c.name, c.generation, c.real_time_factor) for c in (m.variant, m.baseline)]
+    return [
+        (name, b.device, size(m), runtime, *_tokens(made), "" if rtf is None else f"{rtf:.3f}")
+        for runtime, made, rtf in [*runtimes, ("openvino.genai", m.served, None)]
+        if made or rtf is not None
+    ]
+
+
+def _tokens(made: Generation | None) -> tuple[str, str, str]:
+    if made is None:
+        return "", "", ""
+    further = "" if made.next_token_ms is None else f"{made.next_token_ms:.2f}"
+    return f"{made.first_token_ms:.2f}", further, f"{made.tokens_per_s:.1f}"
+
+
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:
-    full = [row for row in rows if len(row) == len(_HEADER)]
-    widths = [max(len(row[i]) for row in full) for i in range(len(_HEADER))]
+    full = [row for row in rows if len(row) == len(rows[0])]
+    widths = [max(len(row[i]) for row in full) for i in range(len(rows[0]))]
     return [
         "  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=False)).rstrip()
         for row in rows

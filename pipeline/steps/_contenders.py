@@ -1,6 +1,8 @@
 """What a benchmark compares, each in a child process of its own: OpenVINO, and the original.
 
-Both answer `feed`, `ready`, `latency` and `throughput`; what they answer is held against the
+An artifact whose request is one call of one network is driven as OpenVINO likes, with a queue of
+requests; one that generates or has several networks runs its task's own loop, as the original does.
+All answer `feed`, `ready`, `latency` and `throughput`; what they answer is held against the
 records here, because the original may run code that came with the model.
 """
 
@@ -10,17 +12,19 @@ import math
 import os
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from pipeline import kinds
-from pipeline.networks import ir, samples
+from pipeline.evidence import Generation
+from pipeline.networks import description, ir, samples
 from pipeline.networks.inputs import fit
 from pipeline.networks.session import (
     Hint,
+    Session,
     compile_model,
     device_property,
     execution_devices,
@@ -29,8 +33,11 @@ from pipeline.networks.session import (
 from pipeline.networks.tensors import Tensors
 from pipeline.record import Line, Record
 from pipeline.steps import _source
+from pipeline.steps._loop import WARM_UP, Loop, latencies, since_ms
 
-WARM_UP = 5
+if TYPE_CHECKING:
+    import openvino as ov
+
 _TRIAL_S = 0.2
 _BATCHES = (8, 32)  # that eager frameworks like
 _Positive = Annotated[float, Field(gt=0)]
@@ -51,9 +58,16 @@ class Ready(Record):
 
 
 class Input(Record):
-    """What is fed at one size: how many items at once, and its shapes by tensor name."""
+    """What is fed at one size.
+
+    Args:
+        batch: items at once.
+        seconds: of sound in each; None of what is no sound.
+        shapes: by tensor name.
+    """
 
     batch: int = Field(ge=1)
+    seconds: float | None = Field(gt=0)
     shapes: dict[Line, tuple[int, ...]]
 
     @property
@@ -63,15 +77,21 @@ class Input(Record):
 
 
 class Latencies(Record):
-    """Milliseconds of each request of one turn."""
+    """Milliseconds of each request of one turn; and, of what generates, of its tokens."""
 
     latencies_ms: tuple[_Positive, ...] = Field(min_length=1)
+    generations: tuple[Generation, ...] = ()
 
 
 class Rate(Record):
     """Items finished per second of one turn."""
 
     per_s: _Positive
+
+
+def loops(folder: Path) -> bool:
+    """Whether an artifact has several networks, or one that remembers."""
+    return ir.networks(folder) != [ir.MODEL] or bool(ir.read(folder).get_sinks())
 
 
 class OpenVINO:
@@ -89,10 +109,10 @@ class OpenVINO:
         ir.read(folder)  # which loads libraries and fills the page cache, as the original's first
         started = time.perf_counter()
         model = ir.read(folder)
-        self._load_ms = _since_ms(started)
+        self._load_ms = since_ms(started)
         started = time.perf_counter()
         self._compiled = compile_model(model, device, hint=hint)
-        self._compile_ms = _since_ms(started)
+        self._compile_ms = since_ms(started)
         self._queue = ov.AsyncInferQueue(self._compiled)  # of as many requests as the hint wants
         self._request = self._queue[0]
 
@@ -107,25 +127,17 @@ class OpenVINO:
 
     def ready(self) -> dict[str, Any]:
         """What it took to get here, and how it runs."""
-        try:
-            threads = int(device_property(self._compiled, "INFERENCE_NUM_THREADS"))
-        except (KeyError, RuntimeError):  # the device has no CPU threads of its own
-            threads = len(os.sched_getaffinity(0))
         return {
-            "name": "OpenVINO",
             "load_ms": self._load_ms,
             "compile_ms": self._compile_ms,
-            "threads": threads,
             "streams": len(self._queue),
             "batch": self._batch,
-            "execution_devices": list(execution_devices(self._compiled)),
-            "execution_precision": execution_precision(self._compiled),
-            "peak_memory_bytes": _peak_memory_bytes(),
+            **_running(self._compiled),
         }
 
     def latency(self, seconds: float) -> dict[str, Any]:
         """Milliseconds of each request of one turn."""
-        return {"latencies_ms": _latencies(self._infer, seconds)}
+        return {"latencies_ms": latencies(self._infer, seconds)}
 
     def throughput(self, seconds: float) -> dict[str, Any]:
         """Items finished per second of one turn, all streams busy."""
@@ -141,7 +153,44 @@ class OpenVINO:
         self._request.infer(self._inputs, share_inputs=True, share_outputs=True)
 
 
-class Original:
+class OpenVINOLoop(Loop):
+    """An artifact on a device in its task's loop.
+
+    One request at a time has nothing to gain from a device that is tuned for several, so it is
+    tuned for latency whichever is measured.
+
+    Args:
+        folder: the IR folder.
+        device: an OpenVINO device name.
+    """
+
+    def __init__(self, folder: Path, device: str) -> None:
+        told = description.read(folder)
+        task = kinds.load("task", told.task)
+        for name in told.networks:
+            ir.read(folder, name)  # as for `OpenVINO`
+        started = time.perf_counter()
+        for name in told.networks:
+            ir.read(folder, name)
+        self._load_ms = since_ms(started)
+        started = time.perf_counter()
+        sessions = {name: Session(folder, device, name=name) for name in told.networks}
+        self._compile_ms = max(0.0, since_ms(started) - self._load_ms)  # which is in it once more
+        super().__init__(task, task.Resolved.from_dict(told.options), sessions)
+        self._compiled = next(iter(sessions.values())).compiled
+
+    def ready(self) -> dict[str, Any]:
+        """What it took to get here, and how it runs."""
+        return {
+            "load_ms": self._load_ms,
+            "compile_ms": self._compile_ms,
+            "streams": 1,
+            "batch": self._batch,
+            **_running(self._compiled),
+        }
+
+
+class Original(Loop):
     """The original model at fp32 on the CPU, as its exporter runs it, one request after another.
 
     It is loaded twice, and the second time counts: the first imports 1900 modules on its way
@@ -150,15 +199,16 @@ class Original:
 
     def __init__(self, given: _source.Given) -> None:
         self._model, self._source, _ = _source.opened(given)
-        self._task = kinds.load("task", self._model.task)
-        self._options, _ = self._task.resolve(self._model, self._source)
+        task = kinds.load("task", self._model.task)
+        options, _ = task.resolve(self._model, self._source)
         exporter = kinds.load("format", self._model.format)
         self._name = exporter.BASELINE
         exporter.original(self._source, self._model)
         gc.collect()  # so that one is in memory at a time: networks hold cycles
         started = time.perf_counter()
-        self._networks = exporter.original(self._source, self._model)
-        self._load_ms = _since_ms(started)
+        networks = exporter.original(self._source, self._model)
+        self._load_ms = since_ms(started)
+        super().__init__(task, options, networks)
 
     def make_inputs(
         self, sizes: Sequence[dict[str, int]], paths: Sequence[Path]
@@ -168,17 +218,11 @@ class Original:
         for wanted, path in zip(sizes, paths, strict=True):
             inputs = self._sized(wanted)
             samples.save([inputs], path)
-            batch = getattr(self._task.Sizes.from_dict(wanted), "batch", 1)
+            sizes = self._task.Sizes.from_dict(wanted)
             shapes = {name: list(array.shape) for name, array in inputs.items()}
-            made.append({"batch": batch, "shapes": shapes})
+            batch, seconds = getattr(sizes, "batch", 1), getattr(sizes, "seconds", None)
+            made.append({"batch": batch, "seconds": seconds, "shapes": shapes})
         return made
-
-    def feed(self, path: Path, batch: int) -> None:
-        """Take these inputs of so many items from here on, and warm up."""
-        self._batch = batch
-        self._inputs = samples.load(path)[0]
-        for _ in range(WARM_UP):
-            self._infer()
 
     def use_threads(self, threads: int) -> None:
         """Run on so many threads from here on."""
@@ -189,20 +233,21 @@ class Original:
     def widen(self, wanted: dict[str, int], streams: int) -> None:
         """Take the batch that gives most items per second, of a few that are tried briefly.
 
-        One that the model cannot take, or the memory, is none.
+        One that the model cannot take, or the memory, is none. What the other side takes one after
+        another stays at its own.
 
         Args:
             wanted: the size.
             streams: requests that the other contender has in flight.
         """
-        if "batch" not in self._task.Sizes.model_fields:
+        if "batch" not in self._task.Sizes.model_fields or not self.is_one_call:
             return
         rates: dict[int, float] = {}
         for batch in batches(self._batch, streams):
             with contextlib.suppress(MemoryError, RuntimeError):
                 self._fill(wanted, batch)
-                self._infer()
-                rates[batch] = batch / min(_latencies(self._infer, _TRIAL_S))
+                self.run()
+                rates[batch] = batch / min(latencies(self.run, _TRIAL_S))
         self._fill(wanted, max(rates, key=rates.__getitem__))
 
     def ready(self) -> dict[str, Any]:
@@ -221,26 +266,13 @@ class Original:
             "peak_memory_bytes": _peak_memory_bytes(),
         }
 
-    def latency(self, seconds: float) -> dict[str, Any]:
-        """Milliseconds of each request of one turn."""
-        return {"latencies_ms": _latencies(self._infer, seconds)}
-
-    def throughput(self, seconds: float) -> dict[str, Any]:
-        """Items finished per second of one turn."""
-        started = time.perf_counter()
-        requests = len(_latencies(self._infer, seconds))
-        return {"per_s": self._batch * requests / (time.perf_counter() - started)}
-
     def _fill(self, wanted: dict[str, int], batch: int) -> None:
-        self._inputs, self._batch = self._sized(wanted | {"batch": batch}), batch
+        self.take(self._sized(wanted | {"batch": batch}), batch)
 
     def _sized(self, wanted: dict[str, int]) -> Tensors:
         sizes = self._task.Sizes.from_dict(wanted)
         inputs: Tensors = self._task.sized(self._source, self._model, self._options, sizes)
         return inputs
-
-    def _infer(self) -> None:
-        self._task.run(self._networks, self._inputs, self._options)
 
 
 def batches(own: int, streams: int) -> list[int]:
@@ -251,17 +283,19 @@ def batches(own: int, streams: int) -> list[int]:
     return sorted({own, own * streams, *(batch for batch in _BATCHES if batch > own)})
 
 
-def _latencies(infer: Callable[[], None], seconds: float) -> list[float]:
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-    while (started := time.perf_counter()) < end or not times:
-        infer()
-        times.append(_since_ms(started))
-    return times
-
-
-def _since_ms(started: float) -> float:
-    return (time.perf_counter() - started) * 1e3
+def _running(compiled: "ov.CompiledModel") -> dict[str, Any]:
+    """How a compiled model runs, and what its process took so far; a part of `Ready`."""
+    try:
+        threads = int(device_property(compiled, "INFERENCE_NUM_THREADS"))
+    except (KeyError, RuntimeError):  # the device has no CPU threads of its own
+        threads = len(os.sched_getaffinity(0))
+    return {
+        "name": "OpenVINO",
+        "threads": threads,
+        "execution_devices": list(execution_devices(compiled)),
+        "execution_precision": execution_precision(compiled),
+        "peak_memory_bytes": _peak_memory_bytes(),
+    }
 
 
 def _peak_memory_bytes() -> int:

@@ -3,12 +3,14 @@
 Same inputs, same number of threads, a process each. The machine's speed drifts, so every round
 gives a ratio of its own and the median of those is the figure. Latency comes first and throughput
 after it, at all sizes each, because a device is tuned for one of the two: OpenVINO has a process
-for each, and never two models compiled in one.
+for each, and never two models compiled in one. Where openvino.genai is installed and has a pipeline
+for what generates, a third process measures what is served.
 """
 
 import hashlib
+import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import prod
@@ -17,8 +19,16 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from pipeline.evidence import Benchmark, Contender, Latency, Measurement, Throughput
-from pipeline.host import atomic, cpu, sandbox
+from pipeline.errors import PipelineError
+from pipeline.evidence import (
+    Benchmark,
+    Contender,
+    Generation,
+    Latency,
+    Measurement,
+    Throughput,
+)
+from pipeline.host import atomic, cpu, progress
 from pipeline.host.cpu import Ticks
 from pipeline.host.progress import track
 from pipeline.host.sandbox import Child
@@ -27,13 +37,15 @@ from pipeline.ipfs.unixfs.importer import folder_cid
 from pipeline.layout import Layout
 from pipeline.networks.session import Hint, absence
 from pipeline.networks.tensors import Vector
+from pipeline.record import Line
 from pipeline.spec import BenchmarkSpec, Limits, Params, Variant
-from pipeline.steps import _source
+from pipeline.steps import _served, _source
 from pipeline.steps._contenders import Input, Latencies, Rate, Ready
 
 T = TypeVar("T")
 
 _CONTENDERS = "pipeline.steps._contenders"
+_SERVED = _served.__name__
 
 
 class Pair(NamedTuple):
@@ -97,22 +109,57 @@ def measure(
             with ours("THROUGHPUT") as child:
                 pair = Pair(child, theirs)
                 rates = {i: _rates(pair, paths[i], inputs[i], sizes[i], spec) for i in order}
+        generate = any(turn.generations for turn in latencies[0].ours.answers)
+        walled = partial(_walled, folder, scratch=scratch, log=log, limits=model.limits)
+        served = _in_genai(walled, folder, device, paths, spec) if generate else {}
     return tuple(
-        _measurement(size, inputs[i].shapes, latencies[i], rates[i], spec)
+        _measurement(size, inputs[i], latencies[i], rates[i], spec, served.get(i))
         for i, size in enumerate(sizes)
     )
+
+
+def _walled(folder: Path, own: str, *, scratch: Path, log: Path, limits: Limits) -> Child:
+    """A child that may read an IR and the inputs, with a scratch of its own."""
+    access = Access(reads=(folder, scratch / "made"), devices=True)
+    return Child(scratch=atomic.folder(scratch / own), log=log, access=access, limits=limits)
 
 
 @contextmanager
 def _openvino(
     folder: Path, device: str, hint: Hint, *, scratch: Path, log: Path, limits: Limits
 ) -> Iterator[Child]:
-    """A child that has compiled an IR for a device and may read the inputs."""
-    access = Access(reads=(folder, scratch / "made"), devices=True)
-    own = atomic.folder(scratch / hint)
-    with sandbox.Child(scratch=own, log=log, access=access, limits=limits) as child:
-        child.call(f"{_CONTENDERS}:OpenVINO", folder, device, hint, returns=type(None))
+    """A child that has compiled an IR for a device."""
+    with _walled(folder, hint, scratch=scratch, log=log, limits=limits) as child:
+        if child.call(f"{_CONTENDERS}:loops", folder, returns=bool):
+            child.call(f"{_CONTENDERS}:OpenVINOLoop", folder, device, returns=type(None))
+        else:
+            child.call(f"{_CONTENDERS}:OpenVINO", folder, device, hint, returns=type(None))
         yield child
+
+
+def _in_genai(
+    walled: Callable[[str], Child],
+    folder: Path,
+    device: str,
+    paths: Sequence[Path],
+    spec: BenchmarkSpec,
+) -> dict[int, Generation]:
+    """What openvino.genai makes of it at each size; nothing where it cannot, and a note why."""
+    if importlib.util.find_spec("openvino_genai") is None:
+        return {}
+    try:
+        with walled("served") as child:
+            name = child.call(f"{_SERVED}:pipeline", folder, returns=Line | None)  # type: ignore[arg-type]
+            if name is None:
+                return {}
+            child.call(f"{_SERVED}:Served", name, folder, device, returns=type(None))
+            return {
+                i: _typical(child.call("generations", path, spec.seconds, returns=list[Generation]))
+                for i, path in enumerate(paths)
+            }
+    except PipelineError as e:
+        progress.note(f"note: not measured in openvino.genai: {e}")
+        return {}
 
 
 def _latencies(pair: Pair, path: Path, fed: Input, spec: BenchmarkSpec) -> Turns[Latencies]:
@@ -152,34 +199,38 @@ def _turns(pair: Pair, what: str, returns: type[T], spec: BenchmarkSpec) -> Turn
 
 def _measurement(
     size: dict[str, int],
-    shapes: dict[str, tuple[int, ...]],
+    fed: Input,
     latencies: Turns[Latencies],
     rates: Turns[Rate],
     spec: BenchmarkSpec,
+    served: Generation | None,
 ) -> Measurement:
     times = _medians(latencies.theirs) / _medians(latencies.ours)
     return Measurement(
         sizes=size,
-        variant=_contender(latencies.ours, rates.ours),
-        baseline=_contender(latencies.theirs, rates.theirs),
+        variant=_contender(latencies.ours, rates.ours, fed),
+        baseline=_contender(latencies.theirs, rates.theirs, fed),
         latency_speedup=float(np.median(times)),
         throughput_speedup=float(np.median(_per_s(rates.ours) / _per_s(rates.theirs))),
         rounds=spec.rounds,
         seconds_per_round=spec.seconds / spec.rounds,
-        input_shapes=shapes,
+        input_shapes=fed.shapes,
         others_cpu_share=cpu.others_share(latencies.spent, rates.spent),
+        served=served,
     )
 
 
-def _contender(latencies: Run[Latencies], rates: Run[Rate]) -> Contender:
+def _contender(latencies: Run[Latencies], rates: Run[Rate], fed: Input) -> Contender:
     alone, busy = latencies.ready, rates.ready
     requests = np.concatenate([turn.latencies_ms for turn in latencies.answers])
+    median_ms = float(np.median(requests))
+    generations = [one for turn in latencies.answers for one in turn.generations]
     return Contender(
         name=alone.name,
         load_ms=alone.load_ms,
         compile_ms=alone.compile_ms,
         latency=Latency(
-            median_ms=float(np.median(requests)),
+            median_ms=median_ms,
             p90_ms=float(np.percentile(requests, 90)),
             p99_ms=float(np.percentile(requests, 99)),
             requests=len(requests),
@@ -196,6 +247,18 @@ def _contender(latencies: Run[Latencies], rates: Run[Rate]) -> Contender:
         peak_memory_bytes=alone.peak_memory_bytes,
         execution_devices=alone.execution_devices,
         execution_precision=alone.execution_precision,
+        generation=_typical(generations) if generations else None,
+        real_time_factor=median_ms / 1e3 / (fed.seconds * fed.batch) if fed.seconds else None,
+    )
+
+
+def _typical(generations: Sequence[Generation]) -> Generation:
+    """The median of each figure."""
+    gaps = [one.next_token_ms for one in generations if one.next_token_ms is not None]
+    return Generation(
+        first_token_ms=float(np.median([one.first_token_ms for one in generations])),
+        next_token_ms=float(np.median(gaps)) if gaps else None,
+        tokens_per_s=float(np.median([one.tokens_per_s for one in generations])),
     )
 
 

@@ -33,6 +33,8 @@ and may have
       TEXTS                             how many texts the tokenizer IR takes at once, if not one
       tokenized(source)                 whether a tokenizer IR belongs to a model; else it does if
                                         FILES has tokenizer.json
+      SERVED_BY                         the pipeline of openvino.genai that runs what generates
+                                        (`LLMPipeline`, `WhisperPipeline`); a benchmark measures it
       finish(network, model, source)    the exported ov.Model with the outputs that it is for
       complete(network, model, source)  the original Network with the same
 

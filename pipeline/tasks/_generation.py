@@ -20,6 +20,7 @@ from pydantic import Field
 from pipeline.errors import ExportError
 from pipeline.figure import Figure, Metric
 from pipeline.networks import metrics
+from pipeline.networks.inputs import MOST as MOST
 from pipeline.networks.tensors import Array, Network, Tensors, Vector
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
@@ -34,7 +35,6 @@ JUDGED_WITH = ("numpy", "openvino", "scipy")
 NEW_TOKENS = 32  # that an item is gone on with
 DEFAULT_LENGTH = 512  # tokens of a text where the entry says nothing
 TOP = 64
-MOST = "new_tokens"  # of the inputs of a benchmark
 METRICS = {
     "token_agreement": Metric("higher", gate={32: 0.95, 16: 0.95, 8: 0.9, 4: 0.6}),
     "kl_mean": Metric("lower", unit="nats", gate={32: 0.005, 16: 0.005, 8: 0.03, 4: 0.4}),

@@ -20,6 +20,7 @@ from pipeline.tasks._transcripts import items as items
 
 TOOLCHAIN = (*_audio.TOOLCHAIN, *(n for n in _texts.TOOLCHAIN if n not in _audio.TOOLCHAIN))
 RUNS_WITH = ()
+SERVED_BY = "WhisperPipeline"
 JUDGED_WITH = (*_generation.JUDGED_WITH, *_transcripts.JUDGED_WITH, "tokenizers")
 _FIGURES = ("token_agreement", "kl_mean", "common_prefix", "max_abs_error")
 METRICS = {

@@ -29,6 +29,7 @@ from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._transformer import longest as longest
 
 RUNS_WITH = ()
+SERVED_BY = "LLMPipeline"
 METRICS = {**_generation.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
 
 
