@@ -42,10 +42,10 @@ class Built:
         if (out := self.folder.parent / precision).exists():
             return out
         task = kinds.load("task", self.model.task)
-        options, _ = task.resolve(self.model, self.source)
-        invented = task.invent(self.source, self.model, options, CALIBRATED, 1)
+        resolved, _ = task.resolve(self.model, self.source)
+        invented = task.invent(self.source, self.model, resolved, CALIBRATED, 1)
         inputs = self.folder.parent / samples.INPUTS
-        samples.save(task.encode(invented, self.source, self.model, options), inputs)
+        samples.save(task.encode(invented, self.source, self.model, resolved), inputs)
         quantize.convert(self.folder, precision, options, inputs, out)
         return out
 

@@ -37,12 +37,12 @@ DEFAULT_LENGTH = 512  # tokens of a text where the entry says nothing
 TOP = 64
 METRICS = {
     "token_agreement": Metric("higher", gate={32: 0.95, 16: 0.95, 8: 0.9, 4: 0.6}),
-    "kl_mean": Metric("lower", unit="nats", gate={32: 0.005, 16: 0.005, 8: 0.03, 4: 0.4}),
+    "kl_mean": Metric("lower", unit="nats", gate={32: 0.005, 16: 0.005, 8: 0.03, 4: 0.35}),
     "common_prefix": Metric("higher", unit="tokens"),
     "max_abs_error": metrics.MAX_ABS_ERROR,
     "perplexity": Metric("lower", labelled=True),
     "nll": Metric(
-        "lower", unit="nats", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.03, 4: 0.4}
+        "lower", unit="nats", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.03, 4: 0.3}
     ),
 }
 
