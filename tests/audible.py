@@ -82,7 +82,7 @@ def whisper(folder: Path, *, many_languages: bool = True) -> None:
     """A Whisper that stops after a few tokens at most; its tokenizer is one of bytes."""
     special = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>"]
     special += ["<|translate|>", "<|transcribe|>", "<|notimestamps|>"]
-    tokenizer = _of_bytes(special)
+    tokenizer = of_bytes(special)
     ids = dict(zip(special, tokenizer.convert_tokens_to_ids(special), strict=True))
     ends = dict.fromkeys(("eos_token_id", "bos_token_id", "pad_token_id"), ids["<|endoftext|>"])
     start = {"decoder_start_token_id": ids["<|startoftranscript|>"]}
@@ -108,7 +108,8 @@ def whisper(folder: Path, *, many_languages: bool = True) -> None:
     transformers.WhisperFeatureExtractor().save_pretrained(folder)
 
 
-def _of_bytes(special: list[str]) -> transformers.PreTrainedTokenizerFast:
+def of_bytes(special: list[str]) -> transformers.PreTrainedTokenizerFast:
+    """A tokenizer with a token for each byte, and special ones, of which the first is the end."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -1,7 +1,8 @@
 """A PyTorch model of transformers as networks, with the inputs and outputs that its IR has.
 
-What generates is one network that remembers, or an encoder and a decoder that does; what does not
-is one that forgets.
+What generates is one network that remembers, or an encoder and a decoder that does; where it sees
+pictures, their embeddings, those of tokens, and a decoder of both. What does not is one network
+that forgets.
 """
 
 import inspect
@@ -18,6 +19,12 @@ def networks(model: Any, *, generates: bool) -> Networks:
         model: in evaluation mode.
         generates: whether its task makes a token after the other.
     """
+    if model.can_generate() and hasattr(model, "get_image_features"):
+        return {
+            ir.VISION_EMBEDDINGS: _VisionEmbeddings(model),
+            ir.TEXT_EMBEDDINGS: _TextEmbeddings(model),
+            ir.LANGUAGE: _Language(model),
+        }
     if not generates:
         return {ir.MODEL: _Eager(model)}
     if not model.config.is_encoder_decoder:
@@ -83,6 +90,37 @@ class _Decoder(_Remembering):
         if "encoder_attention_mask" in given:
             taken["attention_mask"] = given["encoder_attention_mask"]
         return self._stepped(taken)
+
+
+class _VisionEmbeddings(_Eager):
+    """What the tokens of a picture are replaced by."""
+
+    def __call__(self, inputs: Tensors) -> Tensors:
+        import torch
+
+        with torch.inference_mode():
+            pictures = torch.from_numpy(inputs["pixel_values"])
+            seen = self._model.get_image_features(pictures).pooler_output
+            return {"last_hidden_state": torch.stack(tuple(seen)).numpy()}
+
+
+class _TextEmbeddings(_Eager):
+    """The table of a decoder's tokens, with the name that optimum-intel has for these: `input`."""
+
+    def __call__(self, inputs: Tensors) -> Tensors:
+        import torch
+
+        with torch.inference_mode():
+            tokens = torch.from_numpy(inputs["input"])
+            return {"inputs_embeds": self._model.get_input_embeddings()(tokens).numpy()}
+
+
+class _Language(_Remembering):
+    """A decoder that is fed embeddings, and not the tokens that they are of."""
+
+    def __call__(self, inputs: Tensors) -> Tensors:
+        given = self._taken(inputs)
+        return self._stepped({name: given[name] for name in ("inputs_embeds", "attention_mask")})
 
 
 def _arrays(outputs: Any) -> Tensors:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 MODEL = "openvino_model"
 ENCODER = "openvino_encoder_model"
 DECODER = "openvino_decoder_model"
+VISION_EMBEDDINGS = "openvino_vision_embeddings_model"
+TEXT_EMBEDDINGS = "openvino_text_embeddings_model"
+LANGUAGE = "openvino_language_model"
 TOKENIZER = "openvino_tokenizer"
 DETOKENIZER = "openvino_detokenizer"
 

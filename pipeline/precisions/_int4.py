@@ -88,6 +88,8 @@ def check(network: "ov.Model", options: Options, precision: str) -> None:
     left = [weight.values for weight in able if not weight.is_four]
     last = left.pop() if left and not options.all_layers else 0
     more = max(left, default=0) if options.ratio < 1 else 0
+    if not able:
+        return  # tables alone: the embeddings of a decoder that is a network of its own
     four = _four(able)
     if not four or four + more < weights.SHARE * options.ratio * (total - last):
         raise PrecisionError(

@@ -78,4 +78,6 @@ def _judged_on(
 
 def _told(given: Any) -> Any:
     """An item's input as JSON; of a file its name, for where it lies is of this machine."""
+    if isinstance(given, list | tuple):
+        return [_told(one) for one in given]
     return given.name if isinstance(given, Path) else given

@@ -71,7 +71,7 @@ class Item(NamedTuple):
     """One entry of a data set; it knows no model.
 
     Args:
-        input: a text, several, the Path of a file, or a seed that noise is made of.
+        input: a text, the Path of a file, a seed that noise is made of, or several of these.
         label: what is right of it; None where nobody said.
     """
 
