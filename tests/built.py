@@ -37,15 +37,18 @@ class Built:
         named = {"variant": "v", "cid": "bafy", "device": "CPU"}
         return Accuracy.from_dict(named | {k: _plain(v) for k, v in measured.items()})
 
-    def at(self, precision: str, **options: object) -> Path:
-        """The artifact at another precision, calibrated on invented inputs; made once."""
+    def at(self, precision: str, calibration: Path | None = None, **options: object) -> Path:
+        """The artifact at another precision, calibrated on data or invented inputs; made once."""
         if (out := self.folder.parent / precision).exists():
             return out
         task = kinds.load("task", self.model.task)
         resolved, _ = task.resolve(self.model, self.source)
-        invented = task.invent(self.source, self.model, resolved, CALIBRATED, 1)
+        if calibration is None:
+            items = task.invent(self.source, self.model, resolved, CALIBRATED, 1)
+        else:
+            items = task.items(calibration)
         inputs = self.folder.parent / samples.INPUTS
-        samples.save(task.encode(invented, self.source, self.model, resolved), inputs)
+        samples.save(task.encode(items, self.source, self.model, resolved), inputs)
         quantize.convert(self.folder, precision, options, inputs, out)
         return out
 

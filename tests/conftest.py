@@ -125,6 +125,12 @@ def librivox() -> Path:
     return real.librivox(_downloaded())
 
 
+@pytest.fixture(scope="session")
+def other_speech() -> Path:
+    """Five other recordings, without transcripts; not to be changed."""
+    return real.other_speech(_downloaded())
+
+
 def _downloaded() -> Path:
     """Where what was downloaded lies and what is made of it is kept."""
     if not real.is_downloaded(ROOT / ".work"):

@@ -16,7 +16,7 @@ from trained import ROOT, _once
 SOAK = Path(__file__).parent / "soak"
 LOCK = ROOT / "requirements-soak.lock"
 PROSE = ROOT / "data" / "prose.txt"
-_CLIPS = "/test/data/librivox/"
+_CLIPS, _CARDS = "/test/data/librivox/", "/test/data/cards/"
 _MAKING_S = 600
 
 
@@ -34,6 +34,20 @@ def librivox(work: Path) -> Path:
     """Five sentences read aloud (LibriVox, 16 kHz, 71 words), with transcripts.tsv."""
     archive = _downloaded(work, "pocketsphinx")
     return _once(work, "librivox", [Path(__file__), LOCK], lambda out: _unpack_clips(archive, out))
+
+
+def other_speech(work: Path) -> Path:
+    """Five more recordings of speech, of which nothing is judged: to calibrate on."""
+    archive = _downloaded(work, "pocketsphinx")
+
+    def unpack(out: Path) -> None:
+        with tarfile.open(archive) as files:
+            for member in files.getmembers():
+                if _CARDS in member.name and member.name.endswith(".wav"):
+                    content = files.extractfile(member).read()  # type: ignore[union-attr]
+                    (out / Path(member.name).name).write_bytes(content)
+
+    return _once(work, "other-speech", [Path(__file__), LOCK], unpack)
 
 
 def is_downloaded(work: Path) -> bool:

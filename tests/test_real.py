@@ -66,6 +66,7 @@ def test_a_language_model_keeps_what_it_says(speaker: Built, precision: str, bit
         "Real weights",
         f"SmolLM2-135M-Instruct, text-generation at {precision}",
         f"real: data/prose.txt; {', '.join(shown)}; {size:.0f} MB",
+        measured=True,
     )
 
 
@@ -121,6 +122,7 @@ def test_a_recogniser_keeps_what_it_hears(hearer: Built, precision: str, bits: i
         f"Whisper tiny.en, automatic-speech-recognition at {precision}",
         f"real: five LibriVox clips, in which the original has 3 errors in 71 words; "
         f"{', '.join(shown)}; {size:.0f} MB",
+        measured=True,
     )
 
 
@@ -154,15 +156,21 @@ def test_a_recogniser_with_permuted_weights_is_refused(
     assert hearer.unmet(folder) != set()
 
 
-def test_an_encoder_and_a_decoder_are_calibrated_on_what_they_saw(hearer: Built) -> None:
-    execution = hearer.accuracy(hearer.at("int8", model_type="transformer")).executions[0]
+def test_an_encoder_and_a_decoder_are_calibrated_on_what_they_saw(
+    hearer: Built, other_speech: Path
+) -> None:
+    folder = hearer.at("int8", other_speech, model_type="transformer")
+
+    execution = hearer.accuracy(folder).executions[0]
 
     found = execution.bounded()
     assert np.isfinite(list(found.values())).all()
-    assert found["token_agreement"] > 0.9
+    assert hearer.unmet(folder) != set()
+    assert found["token_agreement"] > 0.5  # five recordings of single words are few
     shown = [figure(execution, name) for name in ("wer", "token_agreement", "kl_mean")]
     brought.row(
         "Real weights",
-        "Whisper tiny.en, automatic-speech-recognition at int8 (both networks calibrated on tones)",
-        f"real: the same clips; {', '.join(shown)}",
+        "Whisper tiny.en, automatic-speech-recognition at int8, calibrated on five recordings",
+        f"real: the same clips, not those; {', '.join(shown)}; refused by the default gate",
+        measured=True,
     )

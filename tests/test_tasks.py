@@ -209,9 +209,10 @@ def swapped_rows(folder: Path) -> None:
         logits = result.input_value(0)
         names = logits.get_names()
         logits.get_tensor().set_names(set())
-        count = logits.get_partial_shape()[-1].get_length()
+        axis = 1 if logits.get_partial_shape().rank == 4 else -1  # of labels; after it pixels
+        count = logits.get_partial_shape()[axis].get_length()
         order = ops.constant(np.array([1, 0, *range(2, count)]))
-        chosen = ops.gather(logits, order, ops.constant(np.int64(-1)))
+        chosen = ops.gather(logits, order, ops.constant(np.int64(axis)))
         chosen.output(0).get_tensor().set_names(names)
         result.input(0).replace_source_output(chosen.output(0))
         return network
@@ -276,7 +277,7 @@ def test_two_letters_of_ctc_that_are_swapped_are_refused(ctc: Built, tmp_path: P
         (folder / "vocab.json").unlink()
         (folder / "vocab.json").write_text(json.dumps(letters))
 
-    assert ctc.unmet(damaged(ctc, tmp_path, damage)) == {"tokenizer_agreement"}
+    assert "tokenizer_agreement" in ctc.unmet(damaged(ctc, tmp_path, damage))
 
 
 # What runs it

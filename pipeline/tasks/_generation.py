@@ -32,7 +32,7 @@ Step = Callable[[Ids], Array]  # tokens (batch, n) to logits (batch, n, vocabula
 Choose = Callable[[Array, int], Ids | None]  # of logits (batch, vocabulary) the n-th token
 
 JUDGED_WITH = ("numpy", "openvino", "scipy")
-NEW_TOKENS = 16  # that an item is gone on with
+NEW_TOKENS = 32  # that an item is gone on with
 DEFAULT_LENGTH = 512  # tokens of a text where the entry says nothing
 TOP = 64
 METRICS = {
