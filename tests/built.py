@@ -28,14 +28,18 @@ class Built:
     def __init__(self, model: Model, source: Path, folder: Path) -> None:
         self.model, self.folder, self.reference = model, folder / "ir", folder / "reference"
         self.source = source
+        self._measured: dict[Path, Accuracy] = {}
         export.write_ir(model, source, self.folder)
         reference.write(model, source, self.reference)
 
     def accuracy(self, artifact: Path) -> Accuracy:
-        """What an artifact's outputs are worth."""
-        measured = validate.measure(artifact, self.reference, "CPU")
-        named = {"variant": "v", "cid": "bafy", "device": "CPU"}
-        return Accuracy.from_dict(named | {k: _plain(v) for k, v in measured.items()})
+        """What an artifact's outputs are worth; measured once."""
+        if artifact not in self._measured:
+            measured = validate.measure(artifact, self.reference, "CPU")
+            named = {"variant": "v", "cid": "bafy", "device": "CPU"}
+            plain = {k: _plain(v) for k, v in measured.items()}
+            self._measured[artifact] = Accuracy.from_dict(named | plain)
+        return self._measured[artifact]
 
     def at(self, precision: str, calibration: Path | None = None, **options: object) -> Path:
         """The artifact at another precision, calibrated on data or invented inputs; made once."""

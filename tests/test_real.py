@@ -171,6 +171,6 @@ def test_an_encoder_and_a_decoder_are_calibrated_on_what_they_saw(
     brought.row(
         "Real weights",
         "Whisper tiny.en, automatic-speech-recognition at int8, calibrated on five recordings",
-        f"real: the same clips, not those; {', '.join(shown)}; refused by the default gate",
+        f"real: judged on the five LibriVox clips; {', '.join(shown)}; refused by the default gate",
         measured=True,
     )
