@@ -281,6 +281,18 @@ def test_annotations_that_are_not_cocos_are_refused(lost: str, tmp_path: Path) -
         object_detection.items(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["../0.png", "/0.png", "none.png"])
+def test_a_picture_that_annotations_name_lies_in_the_folder(name: str, tmp_path: Path) -> None:
+    data = draw_with_boxes(tmp_path / "data", ["cat", "dog"], 2)
+    told = json.loads((data / "annotations.json").read_text())
+    told["images"][0]["file_name"] = name
+    (data / "annotations.json").write_text(json.dumps(told))
+    (tmp_path / "0.png").write_bytes(b"")
+
+    with pytest.raises(DataError, match=f"file '{name}': want a picture in the folder"):
+        object_detection.items(data)
+
+
 def test_precision_is_one_for_what_is_right_and_less_for_what_is_moved(tmp_path: Path) -> None:
     names = ["cat", "dog"]
     yolos_processor(tmp_path)

@@ -13,7 +13,7 @@ from pipeline.errors import DataError, ExportError
 from pipeline.figure import Figure, Metric
 from pipeline.networks import description, ir, metrics
 from pipeline.networks.tensors import Networks, Tensors, Vector
-from pipeline.record import read_json
+from pipeline.record import Record, read_json
 from pipeline.spec import Model
 from pipeline.tasks import Item, Trial
 
@@ -27,6 +27,30 @@ LABEL_AGREEMENT = Metric("higher", gate=dict.fromkeys((32, 16, 8, 4), 1.0), stay
 ON_LABELS = Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05})
 METRICS = {**FIDELITY, "label_agreement": LABEL_AGREEMENT, "accuracy": ON_LABELS}
 _CONFIG = "config.json"
+
+
+class Options(Record):
+    """None: there is nothing to choose."""
+
+
+class Resolved(Record):
+    """What decides what an output means.
+
+    Args:
+        labels: of each output, in their order; of object-detection there may be one output more, of
+            no object.
+    """
+
+    labels: tuple[str, ...]
+
+
+def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
+    """The labels of the model's config.json.
+
+    Raises:
+        ExportError: its outputs are no choice between labels.
+    """
+    return Resolved(labels=labels(model, source)), []
 
 
 def labels(model: Model, source: Path) -> tuple[str, ...]:

@@ -19,6 +19,24 @@ def files(path: Path, endings: Collection[str], what: str) -> list[Path]:
     return found
 
 
+def inside(folder: Path, name: str, what: str, where: str) -> Path:
+    """The file of a folder that a table or the like names.
+
+    Args:
+        folder: the data set.
+        name: as it is written, relative to the folder.
+        what: what the file should be, for a message.
+        where: where it is written, for a message.
+
+    Raises:
+        DataError: it is not there, or lies elsewhere.
+    """
+    file = folder / name
+    if not (file.resolve().is_relative_to(folder.resolve()) and file.is_file()):
+        raise DataError(f"{where}: file {name!r}: want {what} in the folder")
+    return file
+
+
 def labelled(path: Path, endings: Collection[str], what: str) -> list[Item]:
     """The files below a folder, with the names of their folders as labels; or all without any.
 

@@ -9,7 +9,7 @@ tokens; what is left is one outcome more. By the data processing inequality the 
 is at most that of all.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +44,8 @@ METRICS = {
     "nll": Metric(
         "lower", unit="nats", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.03, 4: 0.3}
     ),
+    "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT,
 }
-
-
-class Options(Record):
-    """`options:` of a model; what is left out is what the repository says.
-
-    Args:
-        max_length: tokens after which a text that it is judged or calibrated on is cut; at most
-            512 where it is left out.
-    """
-
-    max_length: int | None = Field(default=None, ge=2, le=1_000_000)
 
 
 class Sizes(Record):
@@ -218,6 +208,48 @@ def judge(trial: Trial, nats: str) -> Iterator[Figure]:
         ]
         yield metrics.scored("nll", _per_token, of[0], of[1], counts, better="lower")
         yield metrics.scored("perplexity", _perplexity, of[0], of[1], counts, better="lower")
+
+
+class Resolved(_transformer.Resolved):
+    """What decides what is generated beside the weights.
+
+    A text is cut at `max_length` where the model is judged or calibrated on it.
+
+    Args:
+        end_token_ids: after which nothing comes.
+    """
+
+    end_token_ids: tuple[int, ...]
+
+
+def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
+    """What holds for a model: its entry's options, then its repository.
+
+    Raises:
+        ExportError: it takes fewer tokens.
+    """
+    wanted = _texts.Options.from_dict(model.options).max_length
+    resolved = {
+        "max_length": length(model, wanted, source),
+        "padding_side": _transformer.padding_side(source),
+        "end_token_ids": ids(settings(source).get("eos_token_id")),
+    }
+    where = f"models.{model.name}: its repository"
+    return Resolved.from_dict(resolved, where, ExportError), []
+
+
+def start(model: Model, said: Mapping[str, Any]) -> tuple[int, ...]:
+    """The token that a decoder begins with, of what a repository says of generation.
+
+    Raises:
+        ExportError: it says none.
+    """
+    if not (found := ids(said.get("decoder_start_token_id"))):
+        raise ExportError(
+            f"{model.source}: no decoder_start_token_id in generation_config.json or config.json: "
+            "want the token that what is generated begins with"
+        )
+    return found
 
 
 def length(model: Model, wanted: int | None, source: Path) -> int:

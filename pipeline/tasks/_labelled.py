@@ -1,14 +1,11 @@
 """Texts with labels: what tasks share that give some of a model's own labels, or read such data."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.errors import ExportError
 from pipeline.record import read_json
 from pipeline.spec import Model
 from pipeline.tasks import Item, _classes, _tables, _texts, _transformer
-
-_COLUMNS: Mapping[str, _tables.Kinds] = {"label": str, "text": str}
 
 
 class Resolved(_transformer.Resolved):
@@ -42,6 +39,16 @@ def items(path: Path) -> list[Item]:
     Raises:
         DataError: naming the first row that is none.
     """
+    return texts(path, "label")
+
+
+def texts(path: Path, label: str) -> list[Item]:
+    """The texts of a table with the column `label` says as their labels; else lines, without.
+
+    Raises:
+        DataError: naming the first row that is none.
+    """
     if not _tables.holds(path):
         return _texts.read(path)
-    return [Item(row["text"], row["label"]) for row in _tables.rows(path, _COLUMNS)]
+    rows = _tables.rows(path, {label: str, "text": str})
+    return [Item(row["text"], row[label]) for row in rows]

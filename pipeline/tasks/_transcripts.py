@@ -38,9 +38,8 @@ def items(path: Path) -> list[Item]:
 
 
 def _spoken(folder: Path, row: dict[str, str]) -> Item:
-    where, file = f"{folder / FILE}:{row['line']}", folder / row["file"]
-    if not (file.resolve().is_relative_to(folder.resolve()) and file.is_file()):
-        raise DataError(f"{where}: file {row['file']!r}: want a sound in the folder")
+    where = f"{folder / FILE}:{row['line']}"
+    file = _folders.inside(folder, row["file"], "a sound", where)
     if not normal(row["text"]):
         raise DataError(f"{where}: text {row['text']!r}: want what is said, in words")
     return Item(file, row["text"])

@@ -73,12 +73,7 @@ def decoding(model: Model, language: str | None, source: Path) -> tuple[Decoding
 def _prompt(
     model: Model, language: str | None, said: Mapping[str, Any]
 ) -> tuple[tuple[int, ...], list[str]]:
-    start = _generation.ids(said.get("decoder_start_token_id"))
-    if not start:
-        raise ExportError(
-            f"{model.source}: no decoder_start_token_id in generation_config.json or config.json: "
-            "want the token that a transcript begins with"
-        )
+    start = _generation.start(model, said)
     plain = _generation.ids(said.get("no_timestamps_token_id"))
     languages, tasks = said.get("lang_to_id") or {}, said.get("task_to_id") or {}
     if not said.get("is_multilingual", bool(languages)):

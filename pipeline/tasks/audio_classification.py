@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.networks.tensors import Tensors
-from pipeline.record import Record
 from pipeline.spec import Model
 from pipeline.tasks import Item, _audio, _classes, _folders
 from pipeline.tasks._audio import TOOLCHAIN as TOOLCHAIN
@@ -13,34 +12,14 @@ from pipeline.tasks._audio import invent as invent
 from pipeline.tasks._audio import sized as sized
 from pipeline.tasks._classes import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._classes import METRICS as METRICS
+from pipeline.tasks._classes import Options as Options
+from pipeline.tasks._classes import Resolved as Resolved
 from pipeline.tasks._classes import judge as judge
+from pipeline.tasks._classes import resolve as resolve
 from pipeline.tasks._classes import run as run
 
 FILES = ()
 RUNS_WITH = ()
-
-
-class Options(Record):
-    """None: there is nothing to choose."""
-
-
-class Resolved(Record):
-    """What decides what an output means.
-
-    Args:
-        labels: of each output, in their order.
-    """
-
-    labels: tuple[str, ...]
-
-
-def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
-    """The labels of the model's config.json.
-
-    Raises:
-        ExportError: its outputs are no choice between labels.
-    """
-    return Resolved(labels=_classes.labels(model, source)), []
 
 
 def items(path: Path) -> list[Item]:

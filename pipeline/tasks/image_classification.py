@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.figure import Figure, Metric
 from pipeline.networks.tensors import Tensors
-from pipeline.record import Record
 from pipeline.spec import Model
 from pipeline.tasks import Item, Trial, _classes, _images, _model_info
+from pipeline.tasks._classes import Options as Options
+from pipeline.tasks._classes import Resolved as Resolved
+from pipeline.tasks._classes import resolve as resolve
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._images import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._images import Sizes as Sizes
@@ -24,29 +26,6 @@ RUNS_WITH = ()
 JUDGED_WITH = (*_classes.JUDGED_WITH, "openvino")  # which `finish` writes with, too
 METRICS = {**_classes.METRICS, "top5": Metric("higher", labelled=True)}
 _FIVE = 5
-
-
-class Options(Record):
-    """None: there is nothing to choose."""
-
-
-class Resolved(Record):
-    """What decides what an output means.
-
-    Args:
-        labels: of each output, in their order.
-    """
-
-    labels: tuple[str, ...]
-
-
-def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
-    """The labels of the model's config.json.
-
-    Raises:
-        ExportError: its outputs are no choice between labels.
-    """
-    return Resolved(labels=_classes.labels(model, source)), []
 
 
 def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import DataError
-from pipeline.figure import Figure, Metric
+from pipeline.figure import Figure
 from pipeline.networks import metrics
 from pipeline.networks.tensors import Array, Tensors, Vector
-from pipeline.record import Record
 from pipeline.spec import Model
 from pipeline.tasks import Item, Trial, _classes, _images, _model_info
+from pipeline.tasks._classes import Options as Options
+from pipeline.tasks._classes import Resolved as Resolved
+from pipeline.tasks._classes import resolve as resolve
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._images import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._images import Sizes as Sizes
@@ -31,38 +33,13 @@ FILES = ()
 RUNS_WITH = ()
 JUDGED_WITH = ("numpy", "openvino", "pillow", "scipy")  # which `finish` writes with, too
 METRICS = {
-    **{
-        name: _classes.METRICS[name]
-        for name in ("agreement", "kl_mean", "max_abs_error", "label_agreement")
-    },
-    "iou_mean": Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05}),
+    **_classes.FIDELITY,
+    "label_agreement": _classes.LABEL_AGREEMENT,
+    "iou_mean": _classes.ON_LABELS,
 }
 _PICTURES, _MASKS = "pictures", "masks"
 _MASK = "mask"  # of an item's inputs, what is right; no network takes it
 _UNKNOWN = 255
-
-
-class Options(Record):
-    """None: there is nothing to choose."""
-
-
-class Resolved(Record):
-    """What decides what an output means.
-
-    Args:
-        labels: of each output, in their order.
-    """
-
-    labels: tuple[str, ...]
-
-
-def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
-    """The labels of the model's config.json.
-
-    Raises:
-        ExportError: its outputs are no choice between labels.
-    """
-    return Resolved(labels=_classes.labels(model, source)), []
 
 
 def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":

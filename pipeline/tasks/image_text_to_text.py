@@ -22,15 +22,15 @@ from pipeline.networks.inputs import MOST, TOKENS
 from pipeline.networks.tensors import Array, Networks, Tensors
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _generation, _images, _tables, _texts
+from pipeline.tasks import Item, Trial, _folders, _generation, _images, _tables, _texts
 from pipeline.tasks._generation import JUDGED_WITH as JUDGED_WITH
-from pipeline.tasks._generation import Options as Options
+from pipeline.tasks._generation import METRICS as METRICS
 from pipeline.tasks._generation import Sizes as Sizes
 from pipeline.tasks._texts import FILES as FILES
+from pipeline.tasks._texts import Options as Options
 
 TOOLCHAIN = tuple(sorted({*_texts.TOOLCHAIN, *_images.TOOLCHAIN}))
 RUNS_WITH = ()
-METRICS = {**_generation.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
 _KIND, _TOWERS = "llava", ("clip_vision_model", "siglip_vision_model")
 _PROMPTS = "prompts.tsv"
 _PROMPT = "Describe the picture."
@@ -130,11 +130,8 @@ def items(path: Path) -> list[Item]:
 
 
 def _file(folder: Path, row: dict[str, Any]) -> Path:
-    file: Path = folder / row["file"]
-    if not (file.resolve().is_relative_to(folder.resolve()) and file.is_file()):
-        where = f"{folder / _PROMPTS}:{row[_tables.LINE]}"
-        raise DataError(f"{where}: file {row['file']!r}: want a picture in the folder")
-    return file
+    where = f"{folder / _PROMPTS}:{row[_tables.LINE]}"
+    return _folders.inside(folder, row["file"], "a picture", where)
 
 
 def invent(source: Path, model: Model, options: Resolved, count: int, seed: int) -> list[Item]:

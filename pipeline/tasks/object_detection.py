@@ -17,9 +17,12 @@ from pipeline.errors import DataError
 from pipeline.figure import Figure, Metric
 from pipeline.networks import ir, metrics
 from pipeline.networks.tensors import Networks, Tensors, Vector
-from pipeline.record import Record, read_json
+from pipeline.record import read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _images
+from pipeline.tasks import Item, Trial, _classes, _folders, _images
+from pipeline.tasks._classes import Options as Options
+from pipeline.tasks._classes import Resolved as Resolved
+from pipeline.tasks._classes import resolve as resolve
 from pipeline.tasks._images import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._images import Sizes as Sizes
 from pipeline.tasks._images import invent as invent
@@ -29,41 +32,16 @@ FILES = ()
 RUNS_WITH = ()
 JUDGED_WITH = ("numpy", "pycocotools", "scipy", "torch", "transformers")
 METRICS = {
-    **{
-        name: _classes.METRICS[name]
-        for name in ("agreement", "kl_mean", "max_abs_error", "label_agreement")
-    },
+    **_classes.FIDELITY,
+    "label_agreement": _classes.LABEL_AGREEMENT,
     "iou_mean": Metric("higher", gate={32: 0.98, 16: 0.98, 8: 0.9, 4: 0.8}),
-    "map": Metric("higher", labelled=True, drop_gate={32: 0.01, 16: 0.01, 8: 0.02, 4: 0.05}),
+    "map": _classes.ON_LABELS,
     "map_50": Metric("higher", labelled=True),
 }
 _ANNOTATIONS = "annotations.json"
 _LOGITS, _BOXES = "logits", "pred_boxes"
 _MOST = 100  # detections of a picture that count, as COCO has it
 _RESAMPLES = 200  # of the interval: precision over all pictures is gathered anew for each
-
-
-class Options(Record):
-    """None: there is nothing to choose."""
-
-
-class Resolved(Record):
-    """What decides what an output means.
-
-    Args:
-        labels: of each output, in their order; one more output, if there is one, is of no object.
-    """
-
-    labels: tuple[str, ...]
-
-
-def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
-    """The labels of the model's config.json.
-
-    Raises:
-        ExportError: its outputs are no choice between labels.
-    """
-    return Resolved(labels=_classes.labels(model, source)), []
 
 
 def items(path: Path) -> list[Item]:
@@ -77,15 +55,24 @@ def items(path: Path) -> list[Item]:
     told = read_json(path / _ANNOTATIONS, dict, DataError)
     try:
         names = {category["id"]: str(category["name"]) for category in told["categories"]}
-        found = [_item(path, picture, told["annotations"], names) for picture in told["images"]]
+        objects: dict[Any, list[dict[str, Any]]] = {picture["id"]: [] for picture in told["images"]}
+        for one in told["annotations"]:
+            if one["image_id"] in objects:
+                objects[one["image_id"]].append(_object(one, names))
+        labels = [
+            {"size": [picture["height"], picture["width"]], "objects": objects[picture["id"]]}
+            for picture in told["images"]
+        ]
+        files = [str(picture["file_name"]) for picture in told["images"]]
     except (LookupError, TypeError) as e:
         raise DataError(
             f"{path / _ANNOTATIONS}: {e!r}: want COCO's images, annotations and categories"
         ) from e
-    for item in found:
-        if not item.input.is_file():
-            raise DataError(f"{path / _ANNOTATIONS}: no picture {item.input}")
-    return found
+    where = str(path / _ANNOTATIONS)
+    return [
+        Item(_folders.inside(path, file, "a picture", where), label)
+        for file, label in zip(files, labels, strict=True)
+    ]
 
 
 def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:
@@ -129,20 +116,13 @@ def judge(trial: Trial) -> Iterator[Figure]:
         yield from _average_precision(trial)
 
 
-def _item(
-    path: Path,
-    picture: Mapping[str, Any],
-    annotations: Sequence[Mapping[str, Any]],
-    names: Mapping[Any, str],
-) -> Item:
-    """One picture of COCO's."""
-    objects = [
-        {"label": names[a["category_id"]], "box": a["bbox"], "crowd": int(a.get("iscrowd", 0))}
-        for a in annotations
-        if a["image_id"] == picture["id"]
-    ]
-    size = [picture["height"], picture["width"]]
-    return Item(path / picture["file_name"], {"size": size, "objects": objects})
+def _object(annotation: Mapping[str, Any], names: Mapping[Any, str]) -> dict[str, Any]:
+    """One object of COCO's."""
+    return {
+        "label": names[annotation["category_id"]],
+        "box": annotation["bbox"],
+        "crowd": int(annotation.get("iscrowd", 0)),
+    }
 
 
 def _seen(outputs: Tensors, labels: int) -> Any:

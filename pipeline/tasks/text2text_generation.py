@@ -6,52 +6,37 @@ tokens. Any other file holds texts without, one a line.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from pipeline.errors import ExportError
 from pipeline.figure import Figure
 from pipeline.networks import ir
 from pipeline.networks.inputs import mask
 from pipeline.networks.tensors import Networks, Tensors
-from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _generation, _tables, _texts, _transformer
+from pipeline.tasks import Item, Trial, _generation, _labelled, _texts
 from pipeline.tasks._generation import JUDGED_WITH as JUDGED_WITH
-from pipeline.tasks._generation import Options as Options
+from pipeline.tasks._generation import METRICS as METRICS
 from pipeline.tasks._generation import Sizes as Sizes
 from pipeline.tasks._generation import sized as sized
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
+from pipeline.tasks._texts import Options as Options
 from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._transformer import longest as longest
 
 RUNS_WITH = ()
-METRICS = {**_generation.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
-_COLUMNS = {"text": str, "target": str}
 _TARGET = "target_ids"
 
 
-class Resolved(Record):
+class Resolved(_generation.Resolved):
     """What decides what is generated beside the weights.
 
     Args:
-        max_length: tokens after which a text that it is judged or calibrated on is cut.
-        padding_side: where a batch's shorter texts are filled up.
         start_token_ids: that what is generated begins with.
-        end_token_ids: after which nothing comes.
     """
 
-    max_length: int
-    padding_side: Literal["left", "right"]
     start_token_ids: tuple[int, ...]
-    end_token_ids: tuple[int, ...]
-
-    @property
-    def prefix(self) -> str:
-        """Nothing goes before a text."""
-        return ""
 
 
 def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
@@ -60,21 +45,10 @@ def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
     Raises:
         ExportError: it takes fewer tokens, or nothing says what its texts begin with.
     """
-    options, config = Options.from_dict(model.options), f"models.{model.name}: its repository"
-    settings = _generation.settings(source)
-    start = _generation.ids(settings.get("decoder_start_token_id"))
-    if not start:
-        raise ExportError(
-            f"{model.source}: no decoder_start_token_id in generation_config.json or config.json: "
-            "want the token that what is generated begins with"
-        )
-    resolved = {
-        "max_length": _generation.length(model, options.max_length, source),
-        "padding_side": _transformer.padding_side(source),
-        "start_token_ids": start + _generation.ids(settings.get("forced_bos_token_id")),
-        "end_token_ids": _generation.ids(settings.get("eos_token_id")),
-    }
-    return Resolved.from_dict(resolved, config, ExportError), []
+    found, notes = _generation.resolve(model, source)
+    said = _generation.settings(source)
+    start = _generation.start(model, said) + _generation.ids(said.get("forced_bos_token_id"))
+    return Resolved.from_dict({**found.to_dict(), "start_token_ids": start}), notes
 
 
 def items(path: Path) -> list[Item]:
@@ -83,9 +57,7 @@ def items(path: Path) -> list[Item]:
     Raises:
         DataError: naming the first row that is none.
     """
-    if not _tables.holds(path):
-        return _texts.read(path)
-    return [Item(row["text"], row["target"]) for row in _tables.rows(path, _COLUMNS)]
+    return _labelled.texts(path, "target")
 
 
 def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:

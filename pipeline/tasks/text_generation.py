@@ -5,66 +5,31 @@ the perplexity is that of its tokens. The original then goes on with it, and the
 on both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from pipeline.errors import ExportError
 from pipeline.figure import Figure
 from pipeline.networks import ir
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Networks, Tensors
-from pipeline.record import Record
-from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _generation, _tables, _texts, _transformer
+from pipeline.tasks import Item, Trial, _generation, _tables, _texts
 from pipeline.tasks._generation import JUDGED_WITH as JUDGED_WITH
-from pipeline.tasks._generation import Options as Options
+from pipeline.tasks._generation import METRICS as METRICS
+from pipeline.tasks._generation import Resolved as Resolved
 from pipeline.tasks._generation import Sizes as Sizes
+from pipeline.tasks._generation import resolve as resolve
 from pipeline.tasks._generation import sized as sized
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import TOOLCHAIN as TOOLCHAIN
+from pipeline.tasks._texts import Options as Options
+from pipeline.tasks._texts import encode as encode
 from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._transformer import longest as longest
 
 RUNS_WITH = ()
 SERVED_BY = "LLMPipeline"
-METRICS = {**_generation.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
-
-
-class Resolved(Record):
-    """What decides what is generated beside the weights.
-
-    Args:
-        max_length: tokens after which a text that it is judged or calibrated on is cut.
-        padding_side: where a batch's shorter texts are filled up.
-        end_token_ids: after which nothing comes.
-    """
-
-    max_length: int
-    padding_side: Literal["left", "right"]
-    end_token_ids: tuple[int, ...]
-
-    @property
-    def prefix(self) -> str:
-        """Nothing goes before a text."""
-        return ""
-
-
-def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
-    """What holds for a model: its entry's options, then its repository.
-
-    Raises:
-        ExportError: it takes fewer tokens.
-    """
-    options, config = Options.from_dict(model.options), f"models.{model.name}: its repository"
-    resolved = {
-        "max_length": _generation.length(model, options.max_length, source),
-        "padding_side": _transformer.padding_side(source),
-        "end_token_ids": _generation.ids(_generation.settings(source).get("eos_token_id")),
-    }
-    return Resolved.from_dict(resolved, config, ExportError), []
 
 
 def items(path: Path) -> list[Item]:
@@ -74,11 +39,6 @@ def items(path: Path) -> list[Item]:
     else:
         texts = [item.input for item in _texts.read(path)]
     return [Item(text, text) for text in texts]
-
-
-def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved) -> list[Tensors]:
-    """The tokens of each text, of shape (1, tokens)."""
-    return _texts.encode(items, source, model, options)
 
 
 def run(

@@ -27,11 +27,11 @@ TOOLCHAIN = tuple(sorted({*_texts.TOOLCHAIN, *_images.TOOLCHAIN}))
 RUNS_WITH = ()
 _COSINE = Metric("higher", gate={32: 0.999, 16: 0.999, 8: 0.98, 4: 0.9})
 METRICS = {
-    **{name: _classes.METRICS[name] for name in ("agreement", "kl_mean", "max_abs_error")},
+    **_classes.FIDELITY,
     "image_cosine_mean": _COSINE,
     "text_cosine_mean": _COSINE,
     "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT,
-    "accuracy": _classes.METRICS["accuracy"],
+    "accuracy": _classes.ON_LABELS,
 }
 _LOGITS, _IMAGE, _TEXT = "logits_per_image", "image_embeds", "text_embeds"
 _LENGTHS = "text_lengths"  # tokens of each text without padding; no network takes it
