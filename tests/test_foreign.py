@@ -157,6 +157,7 @@ def beats(target: dict[str, Any]) -> bool:
     return heartbeat.read_text() != last
 
 
+@pytest.mark.soak
 def test_code_of_a_model_runs_and_reaches_nothing_that_it_reaches_elsewhere(
     repository: Path, target: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

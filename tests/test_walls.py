@@ -229,7 +229,7 @@ def test_of_a_place_that_python_shares_only_libraries_are_granted(
         pytest.param(
             True, True, ("walls", "sandbox"), id="an ordinary user", marks=pytest.mark.soak
         ),
-        pytest.param(False, False, ("walls",), id="no namespaces"),
+        pytest.param(False, False, ("walls",), id="no namespaces", marks=pytest.mark.soak),
         pytest.param(
             True, False, ("walls",),
             id="an ordinary user without namespaces", marks=pytest.mark.soak,
