@@ -14,10 +14,10 @@ run: .venv/built
 	@$(RUN) ovpipe build
 
 test: .venv/built
-	@$(RUN) pytest
+	@$(RUN) pytest -n 2
 
 soak: .venv/built .work/soak/downloaded
-	@$(RUN) pytest -m soak
+	@$(RUN) pytest -n 2 -m soak
 
 check: .venv/built
 	@$(RUN) ruff check .

@@ -177,14 +177,28 @@ def finished(watched: tuple[Path, str]) -> Path:
 
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> tuple[Path, str]:
-    """That project, and what a person at a terminal saw, who was shown progress at once."""
-    folder = make_project(tmp_path_factory.mktemp("finished"), tiny_bert)
+    """That project, and what a person at a terminal saw, who was shown progress at once.
+
+    Of pytest-xdist's processes the first makes it, and the others wait.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, seen = shared / "finished", shared / "finished.seen"
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not seen.exists():
+            folder.mkdir()
+            seen.write_bytes(_watched(make_project(folder, tiny_bert)).encode())
+    return folder, seen.read_bytes().decode()
+
+
+def _watched(project: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     code, seen = at_a_terminal(
-        ["dvc", "repro"], folder, PATH=path, HF_HUB_OFFLINE="1", OVPIPE_PROGRESS_AFTER="0"
+        ["dvc", "repro"], project, PATH=path, HF_HUB_OFFLINE="1", OVPIPE_PROGRESS_AFTER="0"
     )
     assert code == 0, seen
-    return folder, seen
+    return seen
 
 
 def at_a_terminal(command: list[str], folder: Path, **environment: str) -> tuple[int, str]:

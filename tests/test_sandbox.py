@@ -15,7 +15,7 @@ import probes
 import pytest
 
 from pipeline.errors import ExportError, IntegrityError, LibraryError, SandboxError
-from pipeline.host import atomic, child, memory, sandbox
+from pipeline.host import atomic, child, memory, sandbox, tree
 from pipeline.host.sandbox import Child, run
 from pipeline.spec import Limits
 
@@ -38,15 +38,9 @@ def refusal(place: dict[str, Path], name: str, *args: object, **limits: float) -
     return str(raised.value)
 
 
-def processes() -> list[str]:
-    """The command lines of every process that runs this program's child."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(entry.read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return [line for line in found if "pipeline.host" in line]
+def processes() -> list[int]:
+    """Every process below this one."""
+    return tree.descendants(os.getpid())
 
 
 # answers

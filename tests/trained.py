@@ -69,7 +69,7 @@ def sounds_ast(work: Path) -> Trained:
 def _once(work: Path, name: str, data: Sequence[Path], train: Callable[[Path], None]) -> Path:
     contents = b"".join(path.read_bytes() for path in (Path(__file__), *data))
     kept = work / "trained" / f"{name}-{hashlib.sha256(contents).hexdigest()[:16]}"
-    with atomic.building(work, f"trained/{name}", wait_s=300) as scratch:
+    with atomic.building(work, f"trained/{name}", wait_s=900) as scratch:
         if not kept.exists():
             built = atomic.folder(scratch / name)
             with _reproducible():
