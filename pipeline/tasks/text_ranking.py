@@ -16,7 +16,7 @@ from pipeline.networks import metrics
 from pipeline.networks.tensors import Array, Vector
 from pipeline.record import read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _embeddings, _pairs, _tables, _texts, _transformer
+from pipeline.tasks import Item, Outcome, Trial, _classes, _embeddings, _pairs, _tables, _texts, _transformer
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._pairs import TEXTS as TEXTS
 from pipeline.tasks._pairs import encode as encode
@@ -71,6 +71,11 @@ def items(path: Path) -> list[Item]:
     if not _by_query(found):
         raise DataError(f"{path}: no query has several documents: want some to order")
     return found
+
+
+def answer(outcome: Outcome) -> float:
+    """How relevant the document is, from 0 to 1: the sigmoid of its logit."""
+    return float(1 / (1 + np.exp(-outcome.outputs["logits"][0, 0].astype(np.float64))))
 
 
 def judge(trial: Trial) -> Iterator[Figure]:
