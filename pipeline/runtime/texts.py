@@ -20,7 +20,7 @@ from pipeline.runtime.verified import Held
 Side = Literal["left", "right"]
 _CONFIG = "tokenizer_config.json"
 _PROBE = "a"
-_MASK = "attention_mask"
+MASK = "attention_mask"
 
 
 class Tokenizer:
@@ -77,7 +77,7 @@ class Tokenizer:
     def _whole(self, texts: Sequence[Sequence[str]]) -> list[dict[str, Array]]:
         """All tokens of each, of shape (tokens,), without padding."""
         made = self._network([list(column) for column in zip(*texts, strict=True)])
-        real = made[_MASK] == 1
+        real = made[MASK] == 1
         return [
             {name: array[place][row] for name, array in made.items()}
             for place, row in enumerate(real)
@@ -87,12 +87,12 @@ class Tokenizer:
         """The token that fills a batch up."""
         short, long = ("",) * self.count, (_PROBE * 2 + f" {_PROBE}" * 4,) * self.count
         made = self._network([list(column) for column in zip(short, long, strict=True)])
-        return int(made[TOKENS][0][made[_MASK][0] == 0][0])
+        return int(made[TOKENS][0][made[MASK][0] == 0][0])
 
     def _shaped(self, row: Mapping[str, Array]) -> dict[str, Array]:
         """With an axis for the batch; a text without a token is one of padding, as in the tasks."""
         if not len(row[TOKENS]):
-            return {TOKENS: np.array([[self.padding]]), _MASK: np.array([[1]])}
+            return {TOKENS: np.array([[self.padding]]), MASK: np.array([[1]])}
         return {name: array[None] for name, array in row.items()}
 
 

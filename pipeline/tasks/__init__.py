@@ -35,6 +35,8 @@ and may have
                                         FILES has tokenizer.json
       SERVED_BY                         the pipeline of openvino.genai that runs what generates
                                         (`LLMPipeline`, `WhisperPipeline`); a benchmark measures it
+      FED_TOKENS                        True if networks are fed of an item without a label what the
+                                        tokenizer gives, and no more: a tokenizer IR serves then
       answer(outcome)                   what somebody is told who gave an item to an artifact that
                                         is served: JSON types, or arrays; without it, the outputs
       begin(networks, inputs, options)  of what generates, a `_generation.Step` and the tokens that

@@ -74,7 +74,14 @@ def run(
 
 
 def answer(outcome: Outcome) -> list[list[dict[str, Any]]]:
-    """Of each mask the tokens that are likeliest there, with their probabilities."""
+    """Of each mask the tokens that are likeliest there, with their probabilities.
+
+    Raises:
+        DataError: the text has none.
+    """
+    masked, fed = outcome.inputs[MASKED], outcome.inputs[TOKENS]
+    if (masked[masked != -1] != fed[masked != -1]).any():  # one that chance chose
+        raise DataError(f"{outcome.item.input[:40]!r}: no mask: want {outcome.read([])}")
     shares = _classes.probabilities(outcome.outputs["logits"])
     likeliest = np.argsort(-shares, axis=1, kind="stable")[:, :_BEST]
     return [

@@ -32,6 +32,7 @@ from pipeline.tasks._transformer import longest as longest
 if TYPE_CHECKING:
     import openvino as ov
 
+FED_TOKENS = True
 RUNS_WITH = ("safetensors", "scipy", "torch")  # a Dense module
 
 

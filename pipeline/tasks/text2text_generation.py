@@ -25,6 +25,7 @@ from pipeline.tasks._texts import Options as Options
 from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._transformer import longest as longest
 
+FED_TOKENS = True
 RUNS_WITH = ()
 _TARGET = "target_ids"
 

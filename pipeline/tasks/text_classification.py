@@ -25,6 +25,7 @@ from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._texts import sized as sized
 from pipeline.tasks._transformer import longest as longest
 
+FED_TOKENS = True
 RUNS_WITH = ()
 METRICS = {**_classes.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
 

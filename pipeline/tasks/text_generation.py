@@ -28,6 +28,7 @@ from pipeline.tasks._texts import encode as encode
 from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._transformer import longest as longest
 
+FED_TOKENS = True
 RUNS_WITH = ()
 SERVED_BY = "LLMPipeline"
 

@@ -31,6 +31,7 @@ from pipeline.tasks._transformer import Resolved as Resolved
 from pipeline.tasks._transformer import longest as longest
 
 EXPORTED_AS = "text-classification"
+FED_TOKENS = True
 RUNS_WITH = ()
 METRICS = {
     "order_agreement": Metric("higher", gate={32: 0.98, 16: 0.98, 8: 0.9, 4: 0.8}),
