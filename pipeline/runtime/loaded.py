@@ -15,17 +15,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pipeline import kinds
 from pipeline.errors import SpecError
 from pipeline.networks import ir
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.session import Hint, Session, configuration
-from pipeline.networks.tensors import Array, Tensors
+from pipeline.networks.tensors import Tensors
 from pipeline.runtime import extra, generation, given, texts
 from pipeline.spec import Model
-from pipeline.tasks import Item, Outcome, _texts
+from pipeline.tasks import Item, Outcome
 
 if TYPE_CHECKING:
     from pipeline.runtime.names import Located
