@@ -14,7 +14,7 @@ OVER_OTHERS = ("AUTO", "HETERO", "MULTI", "BATCH")
 _LEFT = {"GNA": 2024} | dict.fromkeys(("HDDL", "MYRIAD", "NCS", "NCS2", "VPU", "VPUX"), 2023)
 _COUNTED = ("MULTI", "AUTO", "BATCH")  # these take `CPU(4)`: requests, or items of a batch
 _EXCLUDING = ("MULTI", "AUTO")  # these take `-GPU`
-_PART = re.compile(r"(?P<minus>-?)(?P<name>[A-Z]\w*(\.\w+)?)(\((?P<count>[1-9][0-9]{0,5})\))?")
+_PART = re.compile(r"(?P<minus>-?)(?P<name>[A-Z]\w*(\.\w+)?)(\((?P<number>[1-9][0-9]{0,5})\))?")
 
 
 class Part(NamedTuple):
@@ -22,17 +22,17 @@ class Part(NamedTuple):
 
     Args:
         name: as `GPU.1`.
-        count: its requests, or the items of a batch; None leaves it to OpenVINO.
+        number: its requests, or the items of a batch; None leaves it to OpenVINO.
         is_excluded: AUTO and MULTI are to leave it alone.
     """
 
     name: str
-    count: int | None = None
+    number: int | None = None
     is_excluded: bool = False
 
     def __str__(self) -> str:
-        count = "" if self.count is None else f"({self.count})"
-        return f"{'-' * self.is_excluded}{self.name}{count}"
+        number = f"({self.number})" if self.number else ""
+        return f"{'-' * self.is_excluded}{self.name}{number}"
 
 
 class Requested(NamedTuple):
@@ -68,6 +68,8 @@ class Requested(NamedTuple):
             if over == "BATCH":
                 raise DeviceError(f"device {text!r}: want the device too, as BATCH:CPU(4)")
             return cls(over, ())
+        if "," in given and not over:
+            raise DeviceError(f"device {text!r}: want AUTO:, HETERO: or MULTI: before a list")
         names = (listed if over else given).split(",")
         return cls(over, tuple(_part(name.strip(), over, text) for name in names))._checked(text)
 
@@ -95,7 +97,7 @@ class Requested(NamedTuple):
         for part in self.parts:
             if part.is_excluded and self.over not in _EXCLUDING:
                 raise DeviceError(f"device {text!r}: only {list(_EXCLUDING)} leave devices out")
-            if part.count and self.over not in _COUNTED:
+            if part.number and self.over not in _COUNTED:
                 raise DeviceError(f"device {text!r}: only {list(_COUNTED)} take a number")
         return self
 
@@ -118,14 +120,14 @@ def absence(device: str, have: Collection[str]) -> str | None:
 
 
 def _part(name: str, over: str, text: str) -> Part:
+    if why := gone(name):
+        raise DeviceError(why)
     if (found := _PART.fullmatch(name)) is None:
         raise DeviceError(f"device {text!r}: {name!r}: want a name, as CPU, GPU.1 or NPU")
     name = found["name"]
-    if why := gone(name):
-        raise DeviceError(why)
     if name in OVER_OTHERS:
         raise DeviceError(f"device {text!r}: {over} takes devices, and {name} is none")
     if name.startswith("CPU."):
         raise DeviceError(f"device {text!r}: there is one CPU device: want CPU")
-    count = found["count"]
-    return Part(name, int(count) if count else None, is_excluded=bool(found["minus"]))
+    number = found["number"]
+    return Part(name, int(number) if number else None, is_excluded=bool(found["minus"]))
