@@ -14,17 +14,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pipeline import kinds
 from pipeline.errors import SpecError
 from pipeline.networks import ir
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.session import Hint, Session
-from pipeline.networks.tensors import Array, Tensors
+from pipeline.networks.tensors import Tensors
 from pipeline.runtime import extra, given, texts
 from pipeline.spec import Model
-from pipeline.tasks import Item, Outcome, _texts
+from pipeline.tasks import Item, Outcome
 
 if TYPE_CHECKING:
     from pipeline.runtime.names import Located
@@ -120,9 +118,7 @@ class Loaded:
     def sessions(self) -> dict[str, Session]:
         """Its networks on the device, by the names of their files."""
         held = self.located.held
-        return {
-            name: Session(held.model(name), self.device, **self._how) for name in held.names()
-        }
+        return {name: Session(held.model(name), self.device, **self._how) for name in held.names()}
 
     @cached_property
     def infer(self) -> Callable[[Tensors], Tensors]:
