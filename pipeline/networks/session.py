@@ -1,12 +1,13 @@
 """A session: an IR compiled on a device; what is validated and benchmarked is what is served."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.devices import absence
 from pipeline.errors import DeviceError
 from pipeline.host import reasons
 from pipeline.networks import ports
@@ -16,7 +17,7 @@ from pipeline.networks.tensors import Array
 if TYPE_CHECKING:
     import openvino as ov
 
-Hint = Literal["LATENCY", "THROUGHPUT"]
+Hint = Literal["LATENCY", "THROUGHPUT", "CUMULATIVE_THROUGHPUT"]
 
 
 class Session:
@@ -29,7 +30,7 @@ class Session:
         model: as `ir.read` gives it.
         device: an OpenVINO device name, as `CPU` or `AUTO`.
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
-        hint: what the device is tuned for.
+        hint: what the device is tuned for; None leaves that to the properties.
         properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
 
     Attributes:
@@ -47,7 +48,7 @@ class Session:
         device: str = "CPU",
         *,
         execution: str = "default",
-        hint: Hint = "LATENCY",
+        hint: Hint | None = "LATENCY",
         properties: Mapping[str, object] | None = None,
     ) -> None:
         self.compiled = compile_model(
@@ -115,7 +116,7 @@ def compile_model(
     device: str,
     *,
     execution: str = "default",
-    hint: Hint = "LATENCY",
+    hint: Hint | None = "LATENCY",
     properties: Mapping[str, object] | None = None,
 ) -> "ov.CompiledModel":
     """Compile a model for a device.
@@ -139,13 +140,13 @@ def compile_model(
 def configuration(
     device: str,
     execution: str,
-    hint: Hint,
+    hint: Hint | None,
     properties: Mapping[str, object] | None = None,
     *,
     remembers: bool,
 ) -> dict[str, object]:
     """OpenVINO's properties for a device; those that are given go before what is usual here."""
-    config: dict[str, object] = {"PERFORMANCE_HINT": hint}
+    config: dict[str, object] = {"PERFORMANCE_HINT": hint} if hint else {}
     if execution == "f32" and device == "CPU" and remembers:
         config["KV_CACHE_PRECISION"] = execution  # its own default is u8, which loses more
     if device.partition(":")[0] == "AUTO":
@@ -189,10 +190,3 @@ def missing(device: str) -> str | None:
     import openvino as ov
 
     return absence(device, ov.Core().available_devices)
-
-
-def absence(device: str, have: Iterable[str]) -> str | None:
-    """Why a device is none of those that OpenVINO offers, or None if it is."""
-    if device == "AUTO" or any(device in (n, n.partition(".")[0], f"{n}.0") for n in have):
-        return None
-    return f"device {device!r} is not there: OpenVINO offers {sorted(have)}"
