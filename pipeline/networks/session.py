@@ -1,14 +1,17 @@
 """A session: an IR compiled on a device; what is validated and benchmarked is what is served."""
 
+import threading
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from pipeline.errors import DeviceError
 from pipeline.host import reasons
-from pipeline.networks import ir
-from pipeline.networks.inputs import fit
-from pipeline.networks.tensors import Array, Tensors
+from pipeline.networks import ports
+from pipeline.networks.inputs import made
+from pipeline.networks.tensors import Array
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -17,17 +20,21 @@ Hint = Literal["LATENCY", "THROUGHPUT"]
 
 
 class Session:
-    """An IR on a device, ready to infer: a `Network`.
+    """A model on a device, ready to infer: a `Network`.
+
+    Threads may share one: their calls follow each other. A network with states goes on from call
+    to call, whoever calls.
 
     Args:
-        folder: the IR folder.
+        model: as `ir.read` gives it.
         device: an OpenVINO device name, as `CPU` or `AUTO`.
-        name: which of its networks.
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
         hint: what the device is tuned for.
+        properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
 
     Attributes:
         inputs: the names of what it is fed.
+        outputs: the names of what it answers.
         remembers: whether it has states, which go on from call to call until `reset`.
 
     Raises:
@@ -36,33 +43,57 @@ class Session:
 
     def __init__(
         self,
-        folder: Path,
+        model: "ov.Model",
         device: str = "CPU",
         *,
-        name: str = ir.MODEL,
         execution: str = "default",
         hint: Hint = "LATENCY",
+        properties: Mapping[str, object] | None = None,
     ) -> None:
-        model = ir.read(folder, name)
-        self.compiled = compile_model(model, device, execution=execution, hint=hint)
-        self._request = self.compiled.create_infer_request()
+        self.compiled = compile_model(
+            model, device, execution=execution, hint=hint, properties=properties
+        )
         self.remembers = bool(model.get_sinks())
-        self.inputs = [port.any_name for port in self.compiled.inputs]
-        self._outputs = [port.any_name for port in self.compiled.outputs]
+        self.outputs = [ports.name(port) for port in self.compiled.outputs]
+        self._lock = threading.Lock()
+        self._request = self.compiled.create_infer_request()
+        self._feeds = [
+            # At bf16 a decoder with states goes wrong where inputs are shared (OpenVINO 2026.4).
+            ports.Feed(self._request, index, port, may_share=not self.remembers)
+            for index, port in enumerate(self.compiled.inputs)
+        ]
+        self.inputs = [feed.name for feed in self._feeds]
 
-    def __call__(self, inputs: Tensors) -> dict[str, Array]:
-        """The outputs by tensor name, copied out of the device's memory.
+    def infer(self, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
+        """The outputs by tensor name: copies, which later calls leave alone.
+
+        Args:
+            inputs: arrays by tensor name, or what numpy makes arrays of. What the network does not
+                want is left out, and what it wants beside them is made as `inputs.fit` does.
 
         Raises:
-            DataError: an input is missing that cannot be made of the others.
+            DataError: an input is missing that cannot be made of the others, or does not fit.
         """
-        # At bf16 a decoder with states goes wrong where inputs are shared (OpenVINO 2026.4).
-        self._request.infer(fit(inputs, self.inputs), share_inputs=not self.remembers)
-        return {name: self._request.get_tensor(name).data.copy() for name in self._outputs}
+        with self._lock:
+            for feed in self._feeds:
+                given = inputs[feed.name] if feed.name in inputs else _made(feed.name, inputs)
+                # Before anything else, the case of microseconds: as the last call's.
+                if (
+                    type(given) is np.ndarray
+                    and given.shape == feed.shape
+                    and given.dtype == feed.dtype
+                ):
+                    feed.view[...] = given
+                else:
+                    feed.put(given)
+            return dict(zip(self.outputs, self._request.infer().values(), strict=True))
+
+    __call__ = infer
 
     def reset(self) -> None:
         """Forget the states that former calls left behind."""
-        self._request.reset_state()
+        with self._lock:
+            self._request.reset_state()
 
     @property
     def execution_devices(self) -> tuple[str, ...]:
@@ -73,6 +104,10 @@ class Session:
     def execution_precision(self) -> str:
         """The floating-point precision that it really runs at, as the runtime says."""
         return execution_precision(self.compiled)
+
+
+def _made(name: str, inputs: Mapping[str, npt.ArrayLike]) -> Array:
+    return made(name, {other: np.asarray(given) for other, given in inputs.items()})
 
 
 def compile_model(
