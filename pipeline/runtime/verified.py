@@ -1,0 +1,231 @@
+"""An artifact as it was read: what is compiled is the very bytes that were hashed.
+
+    read(folder, cid).model()      nothing that happens to the folder since `read` is in it
+
+Every file is read once, into memory, and the CID is computed of that memory. OpenVINO gets the same
+memory: a `.bin` is read into a tensor that OpenVINO owns, because a compiled model goes on using it
+when whoever read it is gone. What takes nothing but paths gets a private copy, made of memory too.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import manifest
+from pipeline.errors import BudgetError, ContentError, IntegrityError, SpecError
+from pipeline.host import memory, reasons
+from pipeline.ipfs.cid import Cid
+from pipeline.ipfs.identity import matching_scanned
+from pipeline.ipfs.unixfs.files import Held as HeldFile
+from pipeline.ipfs.unixfs.files import Source, scan
+from pipeline.ipfs.unixfs.hashing import hold
+from pipeline.manifest import FileEntry
+from pipeline.networks import ir
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+_DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
+# How a tensor of an ONNX file says that its content lies in another file: the key `location` of
+# StringStringEntryProto (onnx.proto3, TensorProto.external_data).
+_EXTERNAL = b"\x0a\x08location"
+
+
+@dataclass(frozen=True)
+class Held:
+    """The files of an artifact as they were read.
+
+    Attributes:
+        where: how messages call it: a path, or a CID.
+        cid: what its bytes have; None where nobody said what they must have, and nothing was
+            verified.
+        files: their bytes, by relative path with slashes. A lone network is called
+            `openvino_model`, whatever its file is.
+        path: where it was read, for an ONNX file whose content lies in further ones.
+        lease: what keeps the store from removing it while it is in use.
+    """
+
+    where: str
+    cid: str | None
+    files: Mapping[str, memoryview]
+    path: Path
+    weights: "Mapping[str, ov.Tensor]" = field(repr=False)
+    lease: object = field(default=None, repr=False)
+
+    def names(self) -> list[str]:
+        """The names of its networks: its models less the tokenizer's two."""
+        models = {
+            name.rpartition(".")[0]
+            for name in self.files
+            if name.endswith((".xml", ".onnx")) and "/" not in name
+        } - {ir.TOKENIZER, ir.DETOKENIZER}
+        return sorted(name for name in models if name.startswith("openvino_")) or sorted(models)
+
+    def model(self, name: str = ir.MODEL) -> "ov.Model":
+        """A network, or the tokenizer or detokenizer.
+
+        Raises:
+            SpecError: there is none of that name.
+            ContentError: OpenVINO cannot read it.
+        """
+        import openvino as ov
+
+        if name in (ir.TOKENIZER, ir.DETOKENIZER):
+            import openvino_tokenizers  # noqa: F401 - adds its operations to every Core
+        core = ov.Core()
+        try:
+            if (described := self.files.get(f"{name}.xml")) is not None:
+                _check_xml(described, f"{self.where}: {name}.xml")
+                weights = self.weights.get(f"{name}.bin") or ov.Tensor(ov.Type.u8, ov.Shape([0]))
+                return core.read_model(bytes(described), weights)
+            if (content := self.files.get(f"{name}.onnx")) is not None:
+                lone = _EXTERNAL not in bytes(content)
+                return core.read_model(bytes(content) if lone else self.path)
+        except RuntimeError as e:
+            raise ContentError(f"{self.where}: {name}: {reasons.last_line(str(e))}") from e
+        raise SpecError(f"{self.where}: network {name!r}: have {self.names()}")
+
+    def text(self, name: str) -> str:
+        """A file as text.
+
+        Raises:
+            ContentError: it is not UTF-8.
+            SpecError: it is not there.
+        """
+        if name not in self.files:
+            raise SpecError(f"{self.where}: {name}: not there")
+        try:
+            return str(self.files[name], "utf-8")
+        except UnicodeDecodeError as e:
+            raise ContentError(f"{self.where}: {name}: not UTF-8: {e.reason}") from e
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A file that holds a JSON object.
+
+        Raises:
+            ContentError: it does not.
+            SpecError: it is not there.
+        """
+        import json
+
+        try:
+            fields = json.loads(self.text(name))
+        except ValueError as e:
+            raise ContentError(f"{self.where}: {name}: not JSON: {e}") from e
+        if not isinstance(fields, dict):
+            raise ContentError(f"{self.where}: {name}: want a JSON object")
+        return fields
+
+    @contextmanager
+    def copied(self, *patterns: str) -> Iterator[Path]:
+        """A folder that nobody else may look into, with these files or all, until the block ends.
+
+        For libraries that take nothing but paths. It is made of memory, not of what was read.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="ovpipe-"))  # of mode 0700
+        try:
+            for name, content in self.files.items():
+                if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns):
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_bytes(content)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def read(path: Path, cid: Cid | None = None, *, files: Iterable[FileEntry] = ()) -> Held:
+    """The files of an IR folder, of a lone `.xml` with its `.bin`, or of a lone `.onnx`.
+
+    Args:
+        path: the folder or file; it may itself be a link, and nothing in it.
+        cid: what the folder must be; without one nothing is verified.
+        files: the manifest that goes with the CID, so that a message can name the file.
+
+    Raises:
+        IntegrityError: it has another CID, or changed while it was read.
+        ContentError: it holds something that is neither a file nor a folder.
+        BudgetError: it does not fit into this machine's memory.
+        SpecError: it is no IR.
+    """
+    if not path.exists():
+        raise SpecError(f"{path}: not there")
+    if not path.is_dir():
+        return _lone(path)
+    folders, sources = scan(path.resolve())
+    if not any(s.name.endswith((".xml", ".onnx")) and "/" not in s.name for s in sources):
+        raise SpecError(f"{path}: no OpenVINO IR in it: want openvino_model.xml and .bin")
+    found, weights = _held(sources, str(path))
+    for source in (*folders, *sources):
+        source.check()
+    if cid is not None:
+        _verify(folders, found, cid, path, tuple(files))
+    contents = {file.name: file.content for file in found}
+    return Held(str(path), str(cid) if cid else None, contents, path, weights)
+
+
+def _lone(path: Path) -> Held:
+    """A network that is a file, or two, called as an artifact's."""
+    if path.suffix not in (".xml", ".onnx"):
+        raise SpecError(f"{path}: want a folder with IR, or a file .xml or .onnx")
+    parts = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+    sources = [
+        Source(f"{ir.MODEL}{part.suffix}", source.path, source.stamp)
+        for part in parts
+        if part.exists()
+        for source in scan(part.resolve())[1]
+    ]
+    found, weights = _held(sources, str(path))
+    contents = {file.name: file.content for file in found}
+    return Held(str(path), None, contents, path.resolve(), weights)
+
+
+def _held(sources: Sequence[Source], where: str) -> "tuple[list[HeldFile], dict[str, ov.Tensor]]":
+    """The files in memory, those with weights in OpenVINO's."""
+    import openvino as ov
+
+    total_bytes = sum(source.size_bytes for source in sources)
+    if total_bytes > memory.available_bytes():
+        have = memory.available_bytes()
+        raise BudgetError(f"{where}: {total_bytes} bytes: this machine has {have} of memory")
+    names = {source.name for source in sources}
+    weights: dict[str, ov.Tensor] = {}
+
+    def allocate(source: Source) -> memoryview:
+        stem, dot, suffix = source.name.rpartition(".")
+        if f"{dot}{suffix}" != ".bin" or f"{stem}.xml" not in names or not source.size_bytes:
+            return memoryview(bytearray(source.size_bytes))
+        weights[source.name] = ov.Tensor(ov.Type.u8, ov.Shape([source.size_bytes]))
+        return memoryview(weights[source.name].data)
+
+    return list(hold(sources, allocate)), weights
+
+
+def _verify(
+    folders: Sequence[Source],
+    found: Sequence[HeldFile],
+    cid: Cid,
+    path: Path,
+    expected: Sequence[FileEntry],
+) -> None:
+    """Hold memory against a CID; the message names the file that differs where one is known."""
+    try:
+        matching_scanned(folders, found, cid, str(path))
+    except IntegrityError as e:
+        if expected:
+            contents = {file.name: file.content for file in found}
+            manifest.compare(manifest.of_contents(contents), expected, path)
+            raise IntegrityError(f"{e}; every file is as its manifest says, which lies") from e
+        raise
+
+
+def _check_xml(content: memoryview, where: str) -> None:
+    """Refuse what OpenVINO never writes and a parser may be led astray by."""
+    text = bytes(content)
+    if b"\0" in text or _DOCTYPE.search(text):
+        raise ContentError(f"{where}: holds a DOCTYPE, or is not UTF-8: want OpenVINO IR")
