@@ -4,6 +4,8 @@ OpenVINO converts both itself; no ONNX lies between a PyTorch model and its IR. 
 that one has in hand. What comes from Hugging Face goes through the pipeline, which validates it.
 """
 
+import contextlib
+import io
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -116,10 +118,11 @@ def from_onnx(onnx: Path | str, output: Path | str, config: Config | None = None
 
     began, given = time.perf_counter(), _checked(config)
     target = _target(output)
-    if not (source := Path(onnx)).is_file():
-        raise SpecError(f"{source}: not there: want an ONNX file")
+    source = Path(onnx)
+    if source.suffix != ".onnx" or not source.is_file():
+        raise SpecError(f"{source}: want an .onnx file that is there")
     try:
-        network = ov.convert_model(source)
+        network = ov.Core().read_model(source)
     except RuntimeError as e:
         raise ExportError(f"{source}: {reasons.last_line(str(e))}") from e
     _name(network, given, [])
@@ -279,7 +282,8 @@ def _finish(network: "ov.Model", target: Path, folder: Path, given: Config) -> C
     told = {"isa": "host"} if precision == "INT8" else {}
     options = member.Options.from_dict(told)
     data = Fed(samples(given.get("calibration_data", []), given.get("calibration_samples")))
-    network, _ = member.apply(network, options, data)
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws bars there
+        network, _ = member.apply(network, options, data)
     member.check(network, options)
     writer.write(network, folder, target.stem)
     size_bytes = 0
