@@ -1,0 +1,249 @@
+"""A located artifact on a device, fed what people have: texts, pictures, sounds, or tensors.
+
+    load("artifacts/ir/minilm-int8")(["a text", "another"])        a vector of each
+
+What its networks are for it says itself (`openvino_artifact.json`), and the task that it names does
+the rest: it was validated with the same task and the same options.
+"""
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline import kinds
+from pipeline.errors import SpecError
+from pipeline.networks import ir
+from pipeline.networks.inputs import TOKENS
+from pipeline.networks.session import Hint, Session
+from pipeline.networks.tensors import Array, Tensors
+from pipeline.runtime import extra, given, texts
+from pipeline.spec import Model
+from pipeline.tasks import Item, Outcome, _texts
+
+if TYPE_CHECKING:
+    from pipeline.runtime.names import Located
+
+# What tasks read beside the networks: configurations, tokenizers, processors; no weights.
+_BESIDE = ("*.json", "*.txt", "*.jinja", "*.model", "*.spm")
+
+
+class Loaded:
+    """An artifact on a device.
+
+    Args:
+        located: what `names.locate` found.
+        device: an OpenVINO device name, as `CPU` or `AUTO`.
+        execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
+        hint: what the device is tuned for.
+        properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
+
+    Attributes:
+        task: what its networks are for, as in params.yaml; None where nobody knows.
+        options: the task's `Resolved`; None without a task.
+        sessions: its networks, by the names of their files.
+        infer: tensors to tensors. Of one network it is the session's own `infer`.
+
+    Raises:
+        DeviceError: OpenVINO does not offer the device here, or cannot compile for it.
+        SpecError: its task is not known.
+    """
+
+    def __init__(
+        self,
+        located: "Located",
+        device: str = "CPU",
+        *,
+        execution: str = "default",
+        hint: Hint = "LATENCY",
+        properties: Mapping[str, object] | None = None,
+    ) -> None:
+        self.located, self.device = located, device
+        self._how = {"execution": execution, "hint": hint, "properties": properties}
+        self.task = located.told.task if located.told else None
+        self._member = kinds.load("task", self.task) if self.task else None
+        self.options = _options(self._member, located) if self._member else None
+        self._private = ExitStack()
+        self._over = weakref.finalize(self, self._private.close)
+        self.infer  # noqa: B018 - what cannot be compiled is told here, and not by the first call
+
+    def __call__(
+        self,
+        asked: Any,
+        *,
+        purpose: str | None = None,
+        labels: Sequence[str] | None = None,
+        sampling_rate: int | None = None,
+    ) -> list[Any]:
+        """An answer for each item, as the task has it (`answer` in its file).
+
+        Args:
+            asked: one item or a list of them: texts, pairs of texts (a tuple), pictures (a path, of
+                Pillow, or an array of uint8), sounds (a path, or an array of samples). For tensors
+                there is `infer`.
+            purpose: whose prompt goes before each text (`query`); by default the artifact's own.
+            labels: what pictures are held against, of zero-shot-image-classification.
+            sampling_rate: of sounds that are arrays, in Hz.
+
+        Raises:
+            SpecError: nobody knows its task, or it takes no such argument.
+            DataError: an item is none of the task's.
+            ToolError: a library is not here that pictures or sounds want.
+        """
+        member, options = self._known(), self._chosen(labels)
+        items = given.items(asked, member, sampling_rate=sampling_rate)
+        if getattr(member, "FED_TOKENS", False):
+            inputs, outputs = self._together(self._tokens(items, purpose))
+        else:
+            if purpose is not None:
+                raise SpecError(f"purpose {purpose!r}: {self.task} has no prompts")
+            inputs = self._encoded(items, options)
+            outputs = [member.run(self.sessions, one, options) for one in inputs]
+        every = zip(items, inputs, outputs, strict=True)
+        return [self._answer(Outcome(*one, options, self._read)) for one in every]
+
+    def rank(self, query: str, documents: Sequence[str]) -> list[tuple[int, float]]:
+        """The places of documents and how relevant each is to a query, the most relevant first."""
+        scores = self([(query, document) for document in documents])
+        return sorted(enumerate(scores), key=lambda one: -one[1])
+
+    def close(self) -> None:
+        """Give back what it holds beside memory: the private copy of its files."""
+        self._over()
+
+    @cached_property
+    def sessions(self) -> dict[str, Session]:
+        """Its networks on the device, by the names of their files."""
+        held = self.located.held
+        return {
+            name: Session(held.model(name), self.device, **self._how) for name in held.names()
+        }
+
+    @cached_property
+    def infer(self) -> Callable[[Tensors], Tensors]:
+        """Tensors to tensors; of one network that forgets it is the session's own `infer`."""
+        first, *others = self.sessions.values()
+        if not others and not first.remembers:
+            return first.infer
+        member = self._known()
+        return lambda inputs: member.run(self.sessions, inputs, self.options)
+
+    def _known(self) -> ModuleType:
+        if self._member is None:
+            raise SpecError(
+                f"{self.located.held.where}: nothing says what it is for: want tensors, or its task"
+            )
+        return self._member
+
+    def _chosen(self, labels: Sequence[str] | None) -> Any:
+        """The task's options, with the labels of a call."""
+        if labels is None:
+            return self.options
+        if "template" not in type(self.options).model_fields:
+            raise SpecError(f"labels {list(labels)}: {self.task} has labels of its own")
+        return self.options.model_copy(update={"labels": tuple(labels)})
+
+    def _answer(self, outcome: Outcome) -> Any:
+        answer = getattr(self._member, "answer", None)
+        return answer(outcome) if answer else outcome.outputs
+
+    # Texts
+
+    @cached_property
+    def _tokenizer(self) -> texts.Tokenizer:
+        return texts.Tokenizer(self.located.held)
+
+    @cached_property
+    def _detokenizer(self) -> texts.Detokenizer:
+        return texts.Detokenizer(self.located.held)
+
+    def _read(self, tokens: Sequence[int]) -> str:
+        return self._detokenizer(tokens)
+
+    def _tokens(self, items: Sequence[Item], purpose: str | None) -> list[Tensors]:
+        """The tokens of each text with its prompt, or of each pair."""
+        prefix = self._prefix(purpose)
+        rows = [
+            item.input if isinstance(item.input, tuple) else (prefix + item.input,)
+            for item in items
+        ]
+        return list(self._tokenizer(rows, self.options.max_length))
+
+    def _prefix(self, purpose: str | None) -> str:
+        if purpose is None:
+            return str(self.options.prefix)
+        prompts = getattr(self.options, "prompts", {})
+        if purpose not in prompts:
+            raise SpecError(f"purpose {purpose!r}: have {sorted(prompts)}")
+        return str(prompts[purpose])
+
+    def _together(self, inputs: Sequence[Tensors]) -> tuple[list[Tensors], list[Tensors]]:
+        """Inputs and outputs of texts that run as one batch; where no mask is taken, one by one."""
+        run = self._known().run
+        alike = len({sample[TOKENS].shape for sample in inputs}) == 1
+        if not (alike or texts.MASK in self.sessions[ir.MODEL].inputs):
+            return list(inputs), [run(self.sessions, one, self.options) for one in inputs]
+        fed = texts.batch(inputs, self._tokenizer.padding, self.options.padding_side)
+        return _rows(fed), _rows(run(self.sessions, fed, self.options))
+
+    # Pictures and sounds
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The files beside the networks, as libraries take them that take paths only."""
+        return self._private.enter_context(self.located.held.copied(*_BESIDE))
+
+    def _encoded(self, items: Sequence[Item], options: Any) -> list[Tensors]:
+        """What the task itself makes of items, as it did where the artifact was validated."""
+        where = str(self.located.held.where)
+        model = Model(name=where, source=where, format="openvino", task=str(self.task))
+        with extra.wanted(str(self.task)):
+            made: list[Tensors] = self._known().encode(items, self._folder, model, options)
+        return made
+
+
+def load(
+    name: str,
+    *,
+    device: str = "CPU",
+    precision: str = "auto",
+    execution: str = "default",
+    hint: Hint = "LATENCY",
+    properties: Mapping[str, object] | None = None,
+) -> Loaded:
+    """A model by its name, on a device.
+
+    Args:
+        name: a path, a CID, a variant or model of the catalog, or a Hugging Face id.
+        device: an OpenVINO device name.
+        precision: of the artifact; `auto` is the fastest that met its gate.
+        execution: INFERENCE_PRECISION_HINT, or `default` for the device's own.
+        hint: what the device is tuned for.
+        properties: more of OpenVINO's own.
+
+    Raises:
+        PipelineError: there is none of that name, or it cannot be loaded.
+    """
+    from pipeline.runtime.names import Wanted, locate
+
+    wanted = Wanted(precision=precision, device=device, execution=execution)
+    located = locate(name, wanted)
+    return Loaded(located, device, execution=execution, hint=hint, properties=properties)
+
+
+def _rows(batch: Tensors) -> list[Tensors]:
+    """A batch as samples of shape (1, ...)."""
+    count = len(next(iter(batch.values())))
+    return [{name: array[[place]] for name, array in batch.items()} for place in range(count)]
+
+
+def _options(member: ModuleType, located: "Located") -> Any:
+    """The task's options, of which others than it knows are left out (docs/artifact-format.md)."""
+    told = located.told.options
+    known = {name: value for name, value in told.items() if name in member.Resolved.model_fields}
+    return member.Resolved.from_dict(known, f"{located.held.where}: options")
