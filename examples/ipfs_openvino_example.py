@@ -1,6 +1,6 @@
 """Run a model on an OpenVINO device, once or as a benchmark.
 
-    python examples/ipfs_openvino_example.py --model bert-base-uncased --model-type text
+python examples/ipfs_openvino_example.py --model bert-base-uncased --model-type text
 """
 
 import argparse

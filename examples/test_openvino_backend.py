@@ -1,6 +1,6 @@
 """Try the OpenVINO backend on this machine.
 
-    python examples/test_openvino_backend.py --test-model --model bert-base-uncased --device CPU
+python examples/test_openvino_backend.py --test-model --model bert-base-uncased --device CPU
 """
 
 import argparse

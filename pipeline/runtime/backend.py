@@ -8,17 +8,22 @@ read. Nothing raises out of it: an error is an answer whose `message` has the re
 import importlib.util
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.errors import DeviceError
+from pipeline.errors import DeviceError, SpecError
+from pipeline.networks import ports, shapes
 from pipeline.runtime import config as configs
 from pipeline.runtime import contents
 from pipeline.runtime.answers import Answer, answered, resident_mb
 from pipeline.runtime.config import Config, Loading
 
 if TYPE_CHECKING:
-    from pipeline.runtime.loaded import Loaded
+    import openvino as ov
 
+    from pipeline.networks.session import Hint
+    from pipeline.runtime.configured import ModelType
+    from pipeline.runtime.devices import Device
+    from pipeline.runtime.loaded import Loaded
 
 
 class Backend:
@@ -58,15 +63,16 @@ class Backend:
         self.models[key] = entry
         if before is not None:
             before["loaded_model"].close()
-        shown = ("model_format", "precision", "inputs_info", "outputs_info", "task", "framework")
+        shown = (
+            "model_format", "precision", "inputs_info", "outputs_info", "task", "framework",
+            "execution_devices", "execution_precision",
+        )  # fmt: skip
         return {
             **told,
             **{name: entry[name] for name in shown},
             "cid": loaded.located.held.cid,
             "variant": loaded.located.variant,
             "validated": loaded.located.validated,
-            "execution_devices": list(entry["execution_devices"]),
-            "execution_precision": entry["execution_precision"],
             "load_time_sec": time.perf_counter() - began,
             "notes": list(asked.notes),
             "message": loaded.located.why,
@@ -238,37 +244,100 @@ class OpenVINOBackend(Backend):
 
 
 def open_artifact(name: str, asked: Loading) -> "Loaded":
-    """An artifact on a device, as a load is asked for."""
-    from pipeline.runtime import loaded
+    """An artifact on a device, as a load is asked for.
 
-    return loaded.load(str(asked.path or name), device=asked.device)
+    Raises:
+        PipelineError: there is none, it is not what its CID says, or it cannot be compiled.
+    """
+    from pipeline.runtime import devices
+    from pipeline.runtime.loaded import Loaded
+    from pipeline.runtime.names import Wanted, locate
+    from pipeline.runtime.store import Store
+
+    device = str(devices.parse(_expanded(asked.device)))
+    is_type = asked.kind in configs.MODEL_TYPES
+    wanted = Wanted(
+        precision=asked.precision,
+        device=device,
+        execution=asked.execution,
+        task=None if is_type else asked.kind,
+        model_type=cast("ModelType | None", asked.kind) if is_type else None,
+        calibration=asked.calibration,
+        allow=asked.allow,
+    )
+    if asked.path and asked.format and (asked.path.suffix == ".onnx") != (asked.format == "ONNX"):
+        raise SpecError(f"model_format: {asked.format!r}: model_path is {str(asked.path)!r}")
+    located = locate(str(asked.path or name), wanted)
+    properties = dict(asked.properties)
+    if asked.is_cached and located.held.cid is not None:
+        cache = asked.cache and asked.cache / located.held.cid
+        properties["CACHE_DIR"] = str(cache or Store.usual().compiled(located.held.cid))
+    return Loaded(
+        located,
+        device,
+        execution=asked.execution,
+        hint=cast("Hint", asked.hint),
+        properties=properties,
+        static=asked.shapes,
+    )
+
+
+def _expanded(device: str) -> str:
+    """MULTI of nothing is of all devices: OpenVINO wants them named."""
+    if device != "MULTI":
+        return device
+    import openvino as ov
+
+    return f"MULTI:{','.join(ov.Core().available_devices)}"
+
+
+def described(device: "Device") -> Answer:
+    """A device in the words of IPFS Accelerate, and all else that is known of it."""
+    return {
+        **device.to_dict(),
+        "available": True,
+        "device_name": device.name,
+        "device_type": device.name.partition(".")[0],
+        "supports_fp32": "fp32" in device.precisions,
+        "supports_fp16": "fp16" in device.precisions,
+        "supports_int8": "int8" in device.precisions,
+        "cpu_threads": device.threads,
+    }
 
 
 def _entry(name: str, device: str, loaded: "Loaded", asked: Loading) -> dict[str, Any]:
     """What `models` keeps of a loaded model."""
-    from pipeline.runtime import convert
+    from pipeline.networks.session import execution_devices, execution_precision
 
-    session = next(iter(loaded.sessions.values())) if len(loaded.sessions) == 1 else None
-    compiled = [session.compiled] if session else []
-    ports = [port for each in compiled for port in each.inputs]
+    compiled = {network: session.compiled for network, session in loaded.sessions.items()}
+    first, located = next(iter(compiled.values())), loaded.located
+    inputs = [port for each in compiled.values() for port in each.inputs]
+    outputs = [port for each in compiled.values() for port in each.outputs]
     return {
         "name": name,
         "device": device,
-        "model_path": loaded.located.held.where,
-        "model_format": "IR",
-        "precision": (loaded.located.precision or asked.precision).upper(),
+        "model_path": located.held.where,
+        "model_format": "ONNX" if f"{next(iter(compiled))}.onnx" in located.held.files else "IR",
+        "precision": (located.precision or asked.precision).upper(),
         "loaded": True,
         "asked": asked,
         "loaded_model": loaded,
         "task": loaded.task,
         "model_type": asked.kind,
         "framework": "openvino",
-        "ranks": {port.any_name: port.partial_shape.rank for port in ports},
-        "inputs_info": {},
-        "outputs_info": {},
-        "message": loaded.located.why,
+        "execution_devices": list(execution_devices(first)),
+        "execution_precision": execution_precision(first),
+        "ranks": {ports.name(port): _rank(port) for port in inputs},
+        "inputs_info": shapes.of(inputs),
+        "outputs_info": shapes.of(outputs),
+        "message": located.why,
         "load_time": time.time(),
     }
+
+
+def _rank(port: "ov.ConstOutput") -> int | None:
+    rank = port.partial_shape.rank
+    return rank.get_length() if rank.is_static else None
 
 
 def _converted(made: Any, source: str) -> Answer:

@@ -17,7 +17,8 @@ import numpy as np
 from pipeline import kinds
 from pipeline.errors import DataError, ExportError, PrecisionError, SpecError
 from pipeline.host import atomic, reasons
-from pipeline.networks import writer
+from pipeline.networks import shapes, writer
+from pipeline.networks.shapes import Shapes
 from pipeline.networks.tensors import Tensors
 from pipeline.runtime import config as configs
 from pipeline.runtime.config import Config
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import torch
 
 OPSET = 13
-Shapes = dict[str, list[int]]  # by name; -1 where an axis varies
 
 
 class Converted(NamedTuple):
@@ -132,16 +132,6 @@ def from_onnx(onnx: Path | str, output: Path | str, config: Config | None = None
     return made._replace(seconds=time.perf_counter() - began)
 
 
-def shapes(ports: "Sequence[ov.Output]") -> Shapes:
-    """The shapes of inputs or outputs by name; -1 where an axis varies."""
-    return {
-        port.any_name: [
-            axis.get_length() if axis.is_static else -1 for axis in port.get_partial_shape()
-        ]
-        for port in ports
-    }
-
-
 def samples(given: Any, count: int | None = None) -> list[Tensors]:
     """Calibration data as what a network is fed, one dict for each.
 
@@ -214,7 +204,7 @@ def _shape(network: "ov.Model", given: Config, example: Mapping[str | int, list[
     names = [port.any_name for port in network.inputs]
     wanted: dict[str, list[int]] = {}
     if (asked := given.get("input_shapes")) is not None:
-        wanted = static(asked, names)
+        wanted = shapes.static(asked, names)
     elif "dynamic_axes" in given or given.get("dynamic_shapes") is False:
         for place, name in enumerate(names):
             shape = example.get(name, example.get(place))
@@ -222,33 +212,12 @@ def _shape(network: "ov.Model", given: Config, example: Mapping[str | int, list[
                 raise SpecError(f"config: dynamic_shapes: want input_shapes, of {names}")
             axes = given.get("dynamic_axes", {}).get(name, ())
             wanted[name] = [-1 if axis in axes else size for axis, size in enumerate(shape)]
-    try:
-        if wanted:
-            network.reshape({name: ov.PartialShape(shape) for name, shape in wanted.items()})
-    except RuntimeError as e:
-        raise SpecError(f"config: shapes {wanted}: {reasons.last_line(str(e))}") from e
+    shapes.reshape(network, wanted)
     layouts = given.get("layout", {})
     by_name = dict.fromkeys(names[:1], layouts) if isinstance(layouts, str) else dict(layouts)
     for parameter in network.get_parameters():
         if layout := by_name.get(parameter.output(0).any_name):
             parameter.set_layout(ov.Layout(layout))
-
-
-def static(asked: Any, names: Sequence[str]) -> dict[str, list[int]]:
-    """Shapes by input name, of a dict or of what stands in the order of the inputs.
-
-    Raises:
-        SpecError: an input is unknown, or a shape is none.
-    """
-    if not isinstance(asked, Mapping):
-        whole = asked if asked and isinstance(asked[0], list | tuple) else [asked]
-        asked = dict(zip(names, whole, strict=False))
-    if unknown := sorted(set(asked) - set(names)):
-        raise SpecError(f"config: input_shapes: {unknown[0]!r}: the inputs are {list(names)}")
-    for name, shape in asked.items():
-        if not all(type(size) is int and (size > 0 or size == -1) for size in shape):
-            raise SpecError(f"config: input_shapes: {name}: {shape!r}: want sizes, as [1, 128]")
-    return {name: list(shape) for name, shape in asked.items()}
 
 
 def _export_onnx(model: "torch.nn.Module", example: Any, out: Path, given: Config) -> None:
@@ -293,5 +262,5 @@ def _finish(network: "ov.Model", target: Path, folder: Path, given: Config) -> C
         size_bytes += built.stat().st_size
         atomic.publish(built, path)
     return Converted(
-        target, precision, size_bytes, 0.0, shapes(network.inputs), shapes(network.outputs)
+        target, precision, size_bytes, 0.0, shapes.of(network.inputs), shapes.of(network.outputs)
     )

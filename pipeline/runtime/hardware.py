@@ -145,7 +145,7 @@ class HardwareProfile:
             return None
         if isinstance(self.device_id, str):
             return self.device_id
-        have = [device["device_name"] for device in _openvino().get("devices", [])]
+        have = [device["name"] for device in _openvino().get("devices", [])]
         if not 0 <= self.device_id < len(have):
             raise SpecError(f"device_id {self.device_id}: OpenVINO's devices are {have}")
         return str(have[self.device_id])
@@ -208,10 +208,10 @@ def _openvino() -> dict[str, Any]:
         return {}
     import openvino as ov
 
-    found = devices()
-    if not found:
-        return {}
-    return {"available": True, "version": ov.__version__, "devices": found}
+    from pipeline.runtime import devices
+
+    found = [device.to_dict() for device in devices.detect()]
+    return {"available": True, "version": ov.__version__, "devices": found} if found else {}
 
 
 def _torch() -> Details:

@@ -14,17 +14,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pipeline import kinds
 from pipeline.errors import SpecError
-from pipeline.networks import ir
+from pipeline.networks import ir, shapes
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.session import Hint, Session
-from pipeline.networks.tensors import Array, Tensors
+from pipeline.networks.tensors import Tensors
 from pipeline.runtime import extra, given, texts
 from pipeline.spec import Model
-from pipeline.tasks import Item, Outcome, _texts
+from pipeline.tasks import Item, Outcome
 
 if TYPE_CHECKING:
     from pipeline.runtime.names import Located
@@ -42,6 +40,7 @@ class Loaded:
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
         hint: what the device is tuned for.
         properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
+        static: shapes, by input or in the order of the inputs.
 
     Attributes:
         task: what its networks are for, as in params.yaml; None where nobody knows.
@@ -62,8 +61,9 @@ class Loaded:
         execution: str = "default",
         hint: Hint = "LATENCY",
         properties: Mapping[str, object] | None = None,
+        static: Mapping[str, Sequence[int]] | Sequence[Any] | None = None,
     ) -> None:
-        self.located, self.device = located, device
+        self.located, self.device, self._static = located, device, static
         self._how = {"execution": execution, "hint": hint, "properties": properties}
         self.task = located.told.task if located.told else None
         self._member = kinds.load("task", self.task) if self.task else None
@@ -121,7 +121,8 @@ class Loaded:
         """Its networks on the device, by the names of their files."""
         held = self.located.held
         return {
-            name: Session(held.model(name), self.device, **self._how) for name in held.names()
+            name: Session(shapes.shaped(held.model(name), self._static), self.device, **self._how)
+            for name in held.names()
         }
 
     @cached_property

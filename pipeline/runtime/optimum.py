@@ -36,7 +36,9 @@ def integration() -> Answer:
 
         have, version = set(dir(optimum.intel)), importlib.metadata.version("optimum-intel")
     is_there = {kind: name in have for kind, name in CLASSES.items()}
-    spelt = {f"{word}_available": found for kind, found in is_there.items() for word in _spelt(kind)}
+    spelt = {
+        f"{word}_available": found for kind, found in is_there.items() for word in _spelt(kind)
+    }
     return {
         "status": "success",
         "available": version is not None,

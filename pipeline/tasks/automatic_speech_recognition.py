@@ -12,7 +12,17 @@ from pipeline.figure import Figure, Metric
 from pipeline.networks.tensors import Networks, Tensors
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Outcome, Trial, _audio, _ctc, _generation, _texts, _transcripts, _whisper
+from pipeline.tasks import (
+    Item,
+    Outcome,
+    Trial,
+    _audio,
+    _ctc,
+    _generation,
+    _texts,
+    _transcripts,
+    _whisper,
+)
 from pipeline.tasks._audio import Sizes as Sizes
 from pipeline.tasks._audio import invent as invent
 from pipeline.tasks._texts import FILES as FILES

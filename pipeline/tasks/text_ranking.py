@@ -16,7 +16,17 @@ from pipeline.networks import metrics
 from pipeline.networks.tensors import Array, Vector
 from pipeline.record import read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Outcome, Trial, _classes, _embeddings, _pairs, _tables, _texts, _transformer
+from pipeline.tasks import (
+    Item,
+    Outcome,
+    Trial,
+    _classes,
+    _embeddings,
+    _pairs,
+    _tables,
+    _texts,
+    _transformer,
+)
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._pairs import TEXTS as TEXTS
 from pipeline.tasks._pairs import encode as encode
