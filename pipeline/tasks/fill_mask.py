@@ -68,9 +68,9 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
 def run(
     networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
 ) -> Tensors:
-    """Logits at the masks, of shape (masks, vocabulary)."""
+    """Logits at the masks, of shape (masks, vocabulary); all where nobody says where they are."""
     logits = networks[ir.MODEL](inputs)["logits"]
-    return {"logits": logits[0, inputs[MASKED][0] != -1]}
+    return {"logits": logits[0, inputs[MASKED][0] != -1] if MASKED in inputs else logits}
 
 
 def answer(outcome: Outcome) -> list[list[dict[str, Any]]]:

@@ -1,0 +1,86 @@
+"""A Hugging Face id becomes an artifact of the store, once; the hub is one on loopback."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TOKENIZER_FILES
+from hub import Hub
+
+from pipeline.errors import SourceError, SpecError
+from pipeline.layout import Layout
+from pipeline.runtime.names import Wanted, locate
+from pipeline.runtime.store import Store
+
+INPUTS = {
+    "input_ids": [101, 2054, 2154, 2003, 2026, 3793, 2080, 2339, 1029, 102],
+    "attention_mask": [1] * 10,
+}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Iterator[Hub]:
+    """A hub with a `bert-base-uncased` that is tiny and knows nothing."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    folder = tmp_path_factory.mktemp("hub") / "bert"
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
+    )
+    BertForMaskedLM(config).save_pretrained(folder)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files |= {name: (tiny_bert / name).read_bytes() for name in TOKENIZER_FILES}
+    with Hub() as hub:
+        hub.add("bert-base-uncased", files, lfs=["model.safetensors"])
+        yield hub
+
+
+@pytest.fixture
+def online(served: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    monkeypatch.setenv("HF_ENDPOINT", served.url)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    return served
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store that the tests of this file share: a model is built once."""
+    return Store(tmp_path_factory.mktemp("home") / "ovpipe")
+
+
+def test_a_name_is_built_once_and_found_without_a_network(
+    online: Hub, home: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Layout(tmp_path)
+
+    first = locate("bert-base-uncased", Wanted(model_type="text"), project=project, store=home)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    again = locate("bert-base-uncased", Wanted(model_type="text"), project=project, store=home)
+
+    assert first.held.cid == again.held.cid
+    assert first.precision == "fp16"
+    assert not first.validated
+    assert "fp16" in first.why
+    assert first.told
+    assert first.told.task == "fill-mask"
+    assert dict(first.held.files) == dict(again.held.files)
+
+
+def test_int8_without_calibration_data_offers_what_would_do(home: Store, tmp_path: Path) -> None:
+    wanted = Wanted(precision="INT8")
+
+    with pytest.raises(SpecError, match="calibration_data.*int8_weights"):
+        locate("bert-base-uncased", wanted, project=Layout(tmp_path), store=home)
+
+
+def test_int8_is_calibrated_on_inputs_by_name(online: Hub, home: Store, tmp_path: Path) -> None:
+    wanted = Wanted(precision="INT8", calibration=[INPUTS] * 4)
+
+    found = locate("bert-base-uncased", wanted, project=Layout(tmp_path), store=home)
+
+    types = {str(op.get_element_type()) for op in found.held.model().get_ops()}
+    assert found.precision == "int8"
+    assert {"<Type: 'int8_t'>", "<Type: 'uint8_t'>"} & types
