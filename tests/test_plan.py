@@ -86,7 +86,7 @@ MODULES = {
     "ipfs.unixfs.hashing ipfs.unixfs.importer ipfs.unixfs.profile": CONTENT,
     "networks networks.ir networks.tensors": IR,
     "networks.samples": "calibration reference quantize validate benchmark",
-    "networks.ports networks.session": "quantize validate benchmark",
+    "devices networks.ports networks.session": "quantize validate benchmark",
     "networks.inputs": f"{TASK} quantize",
     "networks.recording": "quantize",
     "figure": f"{TASK} package catalog release",

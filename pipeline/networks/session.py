@@ -1,12 +1,13 @@
 """A session: an IR compiled on a device; what is validated and benchmarked is what is served."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.devices import absence
 from pipeline.errors import DeviceError
 from pipeline.host import reasons
 from pipeline.networks import ports
@@ -175,10 +176,3 @@ def missing(device: str) -> str | None:
     import openvino as ov
 
     return absence(device, ov.Core().available_devices)
-
-
-def absence(device: str, have: Iterable[str]) -> str | None:
-    """Why a device is none of those that OpenVINO offers, or None if it is."""
-    if device == "AUTO" or any(device in (n, n.partition(".")[0], f"{n}.0") for n in have):
-        return None
-    return f"device {device!r} is not there: OpenVINO offers {sorted(have)}"
