@@ -8,9 +8,9 @@ read. Nothing raises out of it: an error is an answer whose `message` has the re
 import importlib.util
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import DeviceError, SpecError
+from pipeline.errors import DeviceError
 from pipeline.networks import ports, shapes
 from pipeline.runtime import config as configs
 from pipeline.runtime import contents
@@ -20,8 +20,6 @@ from pipeline.runtime.config import Config, Loading
 if TYPE_CHECKING:
     import openvino as ov
 
-    from pipeline.networks.session import Hint
-    from pipeline.runtime.configured import ModelType
     from pipeline.runtime.devices import Device
     from pipeline.runtime.loaded import Loaded
 
@@ -240,55 +238,9 @@ class OpenVINOBackend(Backend):
         return _converted(convert.from_onnx(onnx_path, output_path, config), "ONNX")
 
     def _open(self, name: str, asked: Loading) -> "Loaded":
-        return open_artifact(name, asked)
+        from pipeline.runtime import opened
 
-
-def open_artifact(name: str, asked: Loading) -> "Loaded":
-    """An artifact on a device, as a load is asked for.
-
-    Raises:
-        PipelineError: there is none, it is not what its CID says, or it cannot be compiled.
-    """
-    from pipeline.runtime import devices
-    from pipeline.runtime.loaded import Loaded
-    from pipeline.runtime.names import Wanted, locate
-    from pipeline.runtime.store import Store
-
-    device = str(devices.parse(_expanded(asked.device)))
-    is_type = asked.kind in configs.MODEL_TYPES
-    wanted = Wanted(
-        precision=asked.precision,
-        device=device,
-        execution=asked.execution,
-        task=None if is_type else asked.kind,
-        model_type=cast("ModelType | None", asked.kind) if is_type else None,
-        calibration=asked.calibration,
-        allow=asked.allow,
-    )
-    if asked.path and asked.format and (asked.path.suffix == ".onnx") != (asked.format == "ONNX"):
-        raise SpecError(f"model_format: {asked.format!r}: model_path is {str(asked.path)!r}")
-    located = locate(str(asked.path or name), wanted)
-    properties = dict(asked.properties)
-    if asked.is_cached and located.held.cid is not None:
-        cache = asked.cache and asked.cache / located.held.cid
-        properties["CACHE_DIR"] = str(cache or Store.usual().compiled(located.held.cid))
-    return Loaded(
-        located,
-        device,
-        execution=asked.execution,
-        hint=cast("Hint", asked.hint),
-        properties=properties,
-        static=asked.shapes,
-    )
-
-
-def _expanded(device: str) -> str:
-    """MULTI of nothing is of all devices: OpenVINO wants them named."""
-    if device != "MULTI":
-        return device
-    import openvino as ov
-
-    return f"MULTI:{','.join(ov.Core().available_devices)}"
+        return opened.opened(name, asked)
 
 
 def described(device: "Device") -> Answer:
@@ -318,7 +270,7 @@ def _entry(name: str, device: str, loaded: "Loaded", asked: Loading) -> dict[str
         "device": device,
         "model_path": located.held.where,
         "model_format": "ONNX" if f"{next(iter(compiled))}.onnx" in located.held.files else "IR",
-        "precision": (located.precision or asked.precision).upper(),
+        "precision": str(located.precision or "unknown").upper(),
         "loaded": True,
         "asked": asked,
         "loaded_model": loaded,

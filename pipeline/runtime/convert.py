@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -132,6 +132,25 @@ def from_onnx(onnx: Path | str, output: Path | str, config: Config | None = None
     return made._replace(seconds=time.perf_counter() - began)
 
 
+def brought(network: "ov.Model", precision: str, data: Sequence[Tensors]) -> "ov.Model":
+    """A network at a precision, by the recipe's defaults.
+
+    Args:
+        network: it may be changed.
+        precision: one of the family.
+        data: what it is calibrated on, if it is.
+
+    Raises:
+        PrecisionError: it cannot be had at that precision.
+    """
+    member = kinds.load("precision", precision)
+    options = member.Options.from_dict({"isa": "host"} if precision == "int8" else {})
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws bars there
+        made, _ = member.apply(network, options, Fed(samples(data)))
+    member.check(made, options)
+    return cast("ov.Model", made)
+
+
 def samples(given: Any, count: int | None = None) -> list[Tensors]:
     """Calibration data as what a network is fed, one dict for each.
 
@@ -247,13 +266,8 @@ def _export_onnx(model: "torch.nn.Module", example: Any, out: Path, given: Confi
 def _finish(network: "ov.Model", target: Path, folder: Path, given: Config) -> Converted:
     """Bring a network to its precision and write it: first the weights, last what names them."""
     precision = given["precision"]
-    member = kinds.load("precision", precision.lower())
-    told = {"isa": "host"} if precision == "INT8" else {}
-    options = member.Options.from_dict(told)
-    data = Fed(samples(given.get("calibration_data", []), given.get("calibration_samples")))
-    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws bars there
-        network, _ = member.apply(network, options, data)
-    member.check(network, options)
+    data = samples(given.get("calibration_data", []), given.get("calibration_samples"))
+    network = brought(network, precision.lower(), data)
     writer.write(network, folder, target.stem)
     size_bytes = 0
     target.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import kinds
 from pipeline.errors import SpecError
-from pipeline.networks import ir, shapes
+from pipeline.networks import ir
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.session import Hint, Session
 from pipeline.networks.tensors import Tensors
@@ -25,6 +25,8 @@ from pipeline.spec import Model
 from pipeline.tasks import Item, Outcome
 
 if TYPE_CHECKING:
+    import openvino as ov
+
     from pipeline.runtime.names import Located
 
 # What tasks read beside the networks: configurations, tokenizers, processors; no weights.
@@ -40,7 +42,7 @@ class Loaded:
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
         hint: what the device is tuned for.
         properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
-        static: shapes, by input or in the order of the inputs.
+        prepare: what becomes of each network before it is compiled, as static shapes.
 
     Attributes:
         task: what its networks are for, as in params.yaml; None where nobody knows.
@@ -61,9 +63,10 @@ class Loaded:
         execution: str = "default",
         hint: Hint = "LATENCY",
         properties: Mapping[str, object] | None = None,
-        static: Mapping[str, Sequence[int]] | Sequence[Any] | None = None,
+        prepare: Callable[["ov.Model"], "ov.Model"] | None = None,
     ) -> None:
-        self.located, self.device, self._static = located, device, static
+        self.located, self.device = located, device
+        self._prepare = prepare or (lambda network: network)
         self._how = {"execution": execution, "hint": hint, "properties": properties}
         self.task = located.told.task if located.told else None
         self._member = kinds.load("task", self.task) if self.task else None
@@ -121,7 +124,7 @@ class Loaded:
         """Its networks on the device, by the names of their files."""
         held = self.located.held
         return {
-            name: Session(shapes.shaped(held.model(name), self._static), self.device, **self._how)
+            name: Session(self._prepare(held.model(name)), self.device, **self._how)
             for name in held.names()
         }
 
