@@ -6,8 +6,9 @@ What its networks are for it says itself (`openvino_artifact.json`), and the tas
 the rest: it was validated with the same task and the same options.
 """
 
+import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +19,9 @@ from pipeline import kinds
 from pipeline.errors import SpecError
 from pipeline.networks import ir
 from pipeline.networks.inputs import TOKENS
-from pipeline.networks.session import Hint, Session
+from pipeline.networks.session import Hint, Session, configuration
 from pipeline.networks.tensors import Tensors
-from pipeline.runtime import extra, given, texts
+from pipeline.runtime import extra, generation, given, texts
 from pipeline.spec import Model
 from pipeline.tasks import Item, Outcome
 
@@ -67,13 +68,14 @@ class Loaded:
     ) -> None:
         self.located, self.device = located, device
         self._prepare = prepare or (lambda network: network)
-        self._how = {"execution": execution, "hint": hint, "properties": properties}
+        self._execution, self._hint, self._properties = execution, hint, properties
         self.task = located.told.task if located.told else None
         self._member = kinds.load("task", self.task) if self.task else None
         self.options = _options(self._member, located) if self._member else None
+        self._writing = threading.Lock()
         self._private = ExitStack()
         self._over = weakref.finalize(self, self._private.close)
-        self.infer  # noqa: B018 - what cannot be compiled is told here, and not by the first call
+        _ = self._writer or self.infer  # what cannot be compiled is told here
 
     def __call__(
         self,
@@ -82,6 +84,7 @@ class Loaded:
         purpose: str | None = None,
         labels: Sequence[str] | None = None,
         sampling_rate: int | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> list[Any]:
         """An answer for each item, as the task has it (`answer` in its file).
 
@@ -92,6 +95,7 @@ class Loaded:
             purpose: whose prompt goes before each text (`query`); by default the artifact's own.
             labels: what pictures are held against, of zero-shot-image-classification.
             sampling_rate: of sounds that are arrays, in Hz.
+            settings: of what generates, as of `generation.Settings`.
 
         Raises:
             SpecError: nobody knows its task, or it takes no such argument.
@@ -99,6 +103,10 @@ class Loaded:
             ToolError: a library is not here that pictures or sounds want.
         """
         member, options = self._known(), self._chosen(labels)
+        if self._writer:
+            asked = asked if isinstance(asked, list) and not _is_chat(asked) else [asked]
+            told = {"sampling_rate": sampling_rate, "settings": settings}
+            return ["".join(self.stream(one, **told)) for one in asked]
         items = given.items(asked, member, sampling_rate=sampling_rate)
         if getattr(member, "FED_TOKENS", False):
             inputs, outputs = self._together(self._tokens(items, purpose))
@@ -109,6 +117,40 @@ class Loaded:
             outputs = [member.run(self.sessions, one, options) for one in inputs]
         every = zip(items, inputs, outputs, strict=True)
         return [self._answer(Outcome(*one, options, self._read)) for one in every]
+
+    def stream(
+        self,
+        asked: Any,
+        *,
+        sampling_rate: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """What is generated of one item, piece by piece.
+
+        Args:
+            asked: an item; of text-generation a text that goes on, or a list of the messages of a
+                chat, each with its `role` and `content`.
+            sampling_rate: of a sound that is an array, in Hz.
+            settings: as of `generation.Settings`.
+
+        Raises:
+            SpecError: its task generates nothing, or does not know a setting.
+            DataError: the item is none of the task's.
+            LibraryError: openvino.genai gave up.
+        """
+        if not self._writer:
+            raise SpecError(f"{self.located.held.where}: {self.task} generates nothing")
+        chosen = generation.Settings.from_dict(dict(settings or {}), "settings", SpecError)
+        if not _is_chat(asked):
+            [item] = given.items(asked, self._known(), sampling_rate=sampling_rate)
+            asked = item.input
+        writer = self._writer
+
+        def write(put: generation.Put) -> None:
+            with self._writing:  # it remembers what it wrote
+                writer.write(asked, chosen, put)
+
+        return generation.streamed(write)
 
     def rank(self, query: str, documents: Sequence[str]) -> list[tuple[int, float]]:
         """The places of documents and how relevant each is to a query, the most relevant first."""
@@ -124,7 +166,13 @@ class Loaded:
         """Its networks on the device, by the names of their files."""
         held = self.located.held
         return {
-            name: Session(self._prepare(held.model(name)), self.device, **self._how)
+            name: Session(
+                self._prepare(held.model(name)),
+                self.device,
+                execution=self._execution,
+                hint=self._hint,
+                properties=self._properties,
+            )
             for name in held.names()
         }
 
@@ -155,6 +203,31 @@ class Loaded:
     def _answer(self, outcome: Outcome) -> Any:
         answer = getattr(self._member, "answer", None)
         return answer(outcome) if answer else outcome.outputs
+
+    @cached_property
+    def _writer(self) -> generation.Writer | None:
+        """What generates, if its task does; None too where the task alone hears what is said."""
+        held, member = self.located.held, self._member
+        properties = configuration(
+            self.device, self._execution, self._hint, self._properties, remembers=True
+        )
+        whisper = getattr(self.options, "whisper", None)
+        if generation.is_served() and whisper:
+            return generation.Speech(held, self.device, whisper.language, properties)
+        if not hasattr(member, "begin"):
+            return None
+        if generation.is_served() and getattr(member, "SERVED_BY", None) == "LLMPipeline":
+            ends = self.options.end_token_ids
+            return generation.Language(held, self.device, ends, properties)
+        return generation.Loop(member, self.sessions, self.options, self._fed, self._read)
+
+    def _fed(self, asked: Any) -> Tensors:
+        """What the networks are fed of one item that they go on with."""
+        if _is_chat(asked):
+            raise SpecError(f"messages: want a text, or for a chat {extra.hint('openvino-genai')}")
+        if getattr(self._member, "FED_TOKENS", False):
+            return self._tokens([Item(asked)], None)[0]
+        return self._encoded([Item(asked)], self.options)[0]
 
     # Texts
 
@@ -244,6 +317,12 @@ def _rows(batch: Tensors) -> list[Tensors]:
     """A batch as samples of shape (1, ...)."""
     count = len(next(iter(batch.values())))
     return [{name: array[[place]] for name, array in batch.items()} for place in range(count)]
+
+
+def _is_chat(asked: Any) -> bool:
+    return isinstance(asked, list) and all(
+        isinstance(one, Mapping) and {"role", "content"} <= one.keys() for one in asked
+    )
 
 
 def _options(member: ModuleType, located: "Located") -> Any:
