@@ -77,7 +77,8 @@ def example_of(model_type: str) -> Any:
         return {"image": picture}
     if model_type == "audio":
         seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
-        return {"audio": np.sin(2 * np.pi * 440 * seconds).astype(np.float32)}
+        tone = np.sin(2 * np.pi * 440 * seconds).astype(np.float32)
+        return {"audio": tone, "sampling_rate": SAMPLE_RATE}
     if model_type == "multimodal":
         return {"image": picture, "text": "a gradient of two colours"}
     return {"input_text": "The quick brown fox jumps over the lazy dog."}

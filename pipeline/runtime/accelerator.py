@@ -85,7 +85,7 @@ class ModelAccelerator:
     def get_embeddings(
         self, model_name: str, content: Any, hardware_profile: Profile = None, **config: Any
     ) -> Answer:
-        """The same as `accelerate`, of a model that makes vectors: `embeddings`, a list for each."""
+        """The same as `accelerate`, of a model that makes vectors: a list each, `embeddings`."""
         answer = self.accelerate(model_name, content, hardware_profile, **config)
         if answer["status"] != "success":
             return answer
@@ -240,11 +240,14 @@ def vectors(results: Any) -> np.ndarray[Any, Any]:
     Raises:
         DataError: it made something else.
     """
-    made = results if isinstance(results, np.ndarray) else None
-    if made is None or made.ndim != 2 or made.dtype.kind != "f":
-        kind = type(results).__name__
-        raise DataError(f"results: {kind}: no vectors: want a model of sentence-similarity or such")
-    return made
+    if isinstance(results, list) and results and all(map(_is_vector, results)):
+        return np.stack(results)
+    kind = type(results).__name__
+    raise DataError(f"results: {kind}: no vectors: want a model of sentence-similarity or such")
+
+
+def _is_vector(result: Any) -> bool:
+    return isinstance(result, np.ndarray) and result.ndim == 1 and result.dtype.kind == "f"
 
 
 def _profile(given: Profile) -> HardwareProfile:

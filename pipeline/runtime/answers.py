@@ -39,10 +39,8 @@ def answered(
 
 def failure(error: BaseException) -> Answer:
     """What an error says to a caller."""
-    if isinstance(error, PipelineError):
-        message = str(error)
-    else:
-        message = reasons.why(error, "refused")
+    is_ours = isinstance(error, PipelineError)
+    message = str(error) if is_ours else reasons.why(error, "refused")
     return {"status": "error", "message": message, "error_type": type(error).__name__}
 
 

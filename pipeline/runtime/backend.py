@@ -109,14 +109,16 @@ class Backend:
                 return done
             entry = self.models[self._key(model_name, given)]
         loaded, ranks = entry["loaded_model"], entry["ranks"]
-        if ranks and isinstance(content, Mapping) and not ranks.keys().isdisjoint(content):
+        said = entry["message"]
+        if isinstance(content, Mapping) and not ranks.keys().isdisjoint(content):
             ready, items = contents.tensors(content, ranks)
             began = time.perf_counter()
             results: Any = loaded.infer(ready)
         else:
-            raw, items = contents.raw(content, ranks)
-            began = time.perf_counter()
-            results = loaded(raw)
+            raw = contents.raw(content, given, ranks, loaded.task)
+            items, began = raw.items, time.perf_counter()
+            results, told = contents.answers(loaded, raw)
+            said = told or said
         seconds = time.perf_counter() - began
         return {
             "status": "success",
@@ -133,7 +135,7 @@ class Backend:
             "optimum_integration": False,
             "framework": entry["framework"],
             "notes": list(configs.notes(given, "run")) if given else [],
-            "message": entry["message"],
+            "message": said,
         }
 
     def _device(self, config: Config | None) -> str:

@@ -83,6 +83,7 @@ class Loaded:
         *,
         purpose: str | None = None,
         labels: Sequence[str] | None = None,
+        max_length: int | None = None,
         sampling_rate: int | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> list[Any]:
@@ -94,6 +95,7 @@ class Loaded:
                 there is `infer`.
             purpose: whose prompt goes before each text (`query`); by default the artifact's own.
             labels: what pictures are held against, of zero-shot-image-classification.
+            max_length: tokens after which a text is cut; by default all that the model takes.
             sampling_rate: of sounds that are arrays, in Hz.
             settings: of what generates, as of `generation.Settings`.
 
@@ -102,14 +104,14 @@ class Loaded:
             DataError: an item is none of the task's.
             ToolError: a library is not here that pictures or sounds want.
         """
-        member, options = self._known(), self._chosen(labels)
+        member, options = self._known(), self._chosen(labels, max_length)
         if self._writer:
             asked = asked if isinstance(asked, list) and not _is_chat(asked) else [asked]
             told = {"sampling_rate": sampling_rate, "settings": settings}
             return ["".join(self.stream(one, **told)) for one in asked]
         items = given.items(asked, member, sampling_rate=sampling_rate)
         if getattr(member, "FED_TOKENS", False):
-            inputs, outputs = self._together(self._tokens(items, purpose))
+            inputs, outputs = self._together(self._tokens(items, options, purpose))
         else:
             if purpose is not None:
                 raise SpecError(f"purpose {purpose!r}: {self.task} has no prompts")
@@ -152,6 +154,12 @@ class Loaded:
 
         return generation.streamed(write)
 
+    def tokens(self, asked: str | list[str], *, max_length: int | None = None) -> Tensors:
+        """Texts as what the network is fed, in one batch: `infer` takes it."""
+        items = given.items(asked, self._known())
+        made = self._tokens(items, self._chosen(None, max_length))
+        return texts.batch(made, self._tokenizer.padding, self.options.padding_side)
+
     def rank(self, query: str, documents: Sequence[str]) -> list[tuple[int, float]]:
         """The places of documents and how relevant each is to a query, the most relevant first."""
         scores = self([(query, document) for document in documents])
@@ -192,13 +200,18 @@ class Loaded:
             )
         return self._member
 
-    def _chosen(self, labels: Sequence[str] | None) -> Any:
-        """The task's options, with the labels of a call."""
-        if labels is None:
-            return self.options
-        if "template" not in type(self.options).model_fields:
-            raise SpecError(f"labels {list(labels)}: {self.task} has labels of its own")
-        return self.options.model_copy(update={"labels": tuple(labels)})
+    def _chosen(self, labels: Sequence[str] | None, max_length: int | None = None) -> Any:
+        """The task's options, with those of a call."""
+        fields, update = type(self.options).model_fields, dict[str, Any]()
+        if labels is not None:
+            if "template" not in fields:
+                raise SpecError(f"labels {list(labels)}: {self.task} has labels of its own")
+            update["labels"] = tuple(labels)
+        if max_length is not None:
+            if not 2 <= max_length <= (most := getattr(self.options, "max_length", 0)):
+                raise SpecError(f"max_length {max_length}: {self.task} takes 2 to {most} tokens")
+            update["max_length"] = max_length
+        return self.options.model_copy(update=update) if update else self.options
 
     def _answer(self, outcome: Outcome) -> Any:
         answer = getattr(self._member, "answer", None)
@@ -242,14 +255,16 @@ class Loaded:
     def _read(self, tokens: Sequence[int]) -> str:
         return self._detokenizer(tokens)
 
-    def _tokens(self, items: Sequence[Item], purpose: str | None) -> list[Tensors]:
+    def _tokens(
+        self, items: Sequence[Item], options: Any, purpose: str | None = None
+    ) -> list[Tensors]:
         """The tokens of each text with its prompt, or of each pair."""
         prefix = self._prefix(purpose)
         rows = [
             item.input if isinstance(item.input, tuple) else (prefix + item.input,)
             for item in items
         ]
-        return list(self._tokenizer(rows, self.options.max_length))
+        return list(self._tokenizer(rows, options.max_length))
 
     def _prefix(self, purpose: str | None) -> str:
         if purpose is None:
