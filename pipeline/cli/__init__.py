@@ -6,6 +6,7 @@ One file per command. Each imports what it needs when it runs, so that `--help` 
 import click
 
 from pipeline.cli import (
+    bench,
     build,
     car,
     check,
@@ -34,6 +35,7 @@ def main() -> None:
 
 
 for _module in (
+    bench,
     build,
     car,
     check,

@@ -34,9 +34,9 @@ def made(name: str, inputs: Tensors) -> Array:
     Raises:
         DataError: it cannot be made.
     """
-    if name not in _MADE or TOKENS not in inputs:
+    if name not in MADE or TOKENS not in inputs:
         raise DataError(f"the network wants an input {name!r}: have {sorted(inputs)}")
-    return _MADE[name](inputs)
+    return MADE[name](inputs)
 
 
 def mask(inputs: Tensors) -> Array:
@@ -59,7 +59,7 @@ def _beams(inputs: Tensors) -> Array:
     return np.arange(len(inputs[TOKENS]), dtype=np.int32)
 
 
-_MADE: dict[str, Callable[[Tensors], Array]] = {
+MADE: dict[str, Callable[[Tensors], Array]] = {  # what can be made of the tokens
     "attention_mask": mask,
     "beam_idx": _beams,
     "position_ids": _positions,

@@ -17,7 +17,7 @@ from pipeline.networks.tensors import Array
 if TYPE_CHECKING:
     import openvino as ov
 
-Hint = Literal["LATENCY", "THROUGHPUT"]
+Hint = Literal["LATENCY", "THROUGHPUT", "CUMULATIVE_THROUGHPUT"]
 
 
 class Session:
@@ -30,7 +30,7 @@ class Session:
         model: as `ir.read` gives it.
         device: an OpenVINO device name, as `CPU` or `AUTO`.
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
-        hint: what the device is tuned for.
+        hint: what the device is tuned for; None leaves that to the properties.
         properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
 
     Attributes:
@@ -48,7 +48,7 @@ class Session:
         device: str = "CPU",
         *,
         execution: str = "default",
-        hint: Hint = "LATENCY",
+        hint: Hint | None = "LATENCY",
         properties: Mapping[str, object] | None = None,
     ) -> None:
         self.compiled = compile_model(
@@ -116,7 +116,7 @@ def compile_model(
     device: str,
     *,
     execution: str = "default",
-    hint: Hint = "LATENCY",
+    hint: Hint | None = "LATENCY",
     properties: Mapping[str, object] | None = None,
 ) -> "ov.CompiledModel":
     """Compile a model for a device.
@@ -146,7 +146,7 @@ def configuration(
     remembers: bool,
 ) -> dict[str, object]:
     """OpenVINO's properties for a device; those that are given go before what is usual here."""
-    config: dict[str, object] = {"PERFORMANCE_HINT": hint}
+    config: dict[str, object] = {"PERFORMANCE_HINT": hint} if hint else {}
     if execution == "f32" and device == "CPU" and remembers:
         config["KV_CACHE_PRECISION"] = execution  # its own default is u8, which loses more
     if device.partition(":")[0] == "AUTO":
