@@ -140,7 +140,7 @@ def compile_model(
 def configuration(
     device: str,
     execution: str,
-    hint: Hint,
+    hint: Hint | None,
     properties: Mapping[str, object] | None = None,
     *,
     remembers: bool,

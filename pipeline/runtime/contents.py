@@ -1,4 +1,4 @@
-"""What callers hand in: tensors by name, as lists too, or what people have, in a dict of its own."""
+"""What callers hand in: tensors by name, as lists too, or what people have, in a dict."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple

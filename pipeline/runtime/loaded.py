@@ -169,6 +169,11 @@ class Loaded:
         """Give back what it holds beside memory: the private copy of its files."""
         self._over()
 
+    @property
+    def is_served(self) -> bool:
+        """Whether openvino.genai runs it: of `sessions` none is compiled unless it is asked for."""
+        return not isinstance(self._writer, generation.Loop | None)
+
     @cached_property
     def sessions(self) -> dict[str, Session]:
         """Its networks on the device, by the names of their files."""
@@ -239,7 +244,7 @@ class Loaded:
         if _is_chat(asked):
             raise SpecError(f"messages: want a text, or for a chat {extra.hint('openvino-genai')}")
         if getattr(self._member, "FED_TOKENS", False):
-            return self._tokens([Item(asked)], None)[0]
+            return self._tokens([Item(asked)], self.options)[0]
         return self._encoded([Item(asked)], self.options)[0]
 
     # Texts
