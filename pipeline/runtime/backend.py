@@ -115,7 +115,7 @@ class Backend:
             began = time.perf_counter()
             results: Any = loaded.infer(ready)
         else:
-            raw = contents.raw(content, given, ranks, loaded.task)
+            raw = contents.raw(content, given, ranks, loaded)
             items, began = raw.items, time.perf_counter()
             results, told = contents.answers(loaded, raw)
             said = told or said
@@ -286,7 +286,7 @@ def _entry(name: str, device: str, loaded: "Loaded", asked: Loading) -> dict[str
 def _ports(loaded: "Loaded") -> "tuple[list[ov.Output], list[ov.Output]]":
     """The inputs and outputs of its networks."""
     held = loaded.located.held
-    if loaded.is_served:
+    if loaded.is_served or loaded.is_original:
         networks = [held.model(name) for name in held.names()]
     else:
         networks = [session.compiled for session in loaded.sessions.values()]
@@ -306,7 +306,7 @@ def _running(loaded: "Loaded") -> dict[str, Any]:
         }
     first = next(iter(loaded.sessions.values()))
     return {
-        "framework": "openvino",
+        "framework": getattr(first, "framework", "openvino"),
         "execution_devices": list(first.execution_devices),
         "execution_precision": first.execution_precision,
     }

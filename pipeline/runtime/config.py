@@ -186,7 +186,7 @@ class Loading(NamedTuple):
     shapes: Any
     is_dynamic: bool
     calibration: Any
-    allow: tuple[str, ...]
+    allow: tuple[Literal["remote_code"], ...]
     batch_size: int | None
     notes: tuple[str, ...]
 

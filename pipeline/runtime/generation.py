@@ -19,7 +19,7 @@ from pydantic import Field
 from pipeline.errors import LibraryError, SpecError
 from pipeline.host import reasons
 from pipeline.networks import ir
-from pipeline.networks.tensors import Array, Networks, Tensors
+from pipeline.networks.tensors import Networks, Tensors, Vector
 from pipeline.record import Record
 from pipeline.runtime import extra
 from pipeline.runtime.verified import Held
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import openvino_genai
 
 Put = Callable[[str], bool]  # takes a piece of text; whether it was the last that is wanted
-Messages = Sequence[Mapping[str, str]]  # of a chat: role and content
 _UNFINISHED = "\ufffd"  # what stands for a character of which bytes are to come
+_GENAI = f"text-generation and {extra.hint('openvino-genai')}"
 _RATE = 16_000  # samples per second, as Whisper hears
 
 
@@ -70,9 +70,18 @@ class Writer(Protocol):
         """Put pieces of text until it ends, or until nothing more is wanted."""
 
 
-def is_served() -> bool:
-    """Whether openvino.genai is installed."""
-    return importlib.util.find_spec("openvino_genai") is not None
+def served(
+    held: Held, task: ModuleType, options: Any, device: str, properties: Mapping[str, object]
+) -> Writer | None:
+    """A task's pipeline of openvino.genai; None if it has none here, or that is not installed."""
+    name = getattr(task, "SERVED_BY", None)
+    if importlib.util.find_spec("openvino_genai") is None:
+        return None
+    if name == "LLMPipeline":
+        return Language(held, device, options.end_token_ids, properties)
+    if name == "WhisperPipeline" and options.whisper:
+        return Speech(held, device, options.whisper.language, properties)
+    return None
 
 
 def streamed(write: Callable[[Put], None]) -> Iterator[str]:
@@ -118,8 +127,8 @@ class Language:
                 *held.source(ir.MODEL), self._tokenizer, device, **properties
             )
 
-    def write(self, given: str | Messages, settings: Settings, put: Put) -> None:
-        """Go on with a text as it is, or answer in a chat by the model's own template."""
+    def write(self, given: Any, settings: Settings, put: Put) -> None:
+        """Go on with a text as it is, or with messages of a chat by the model's own template."""
         import openvino_genai
 
         config = _config(settings, self._ends)
@@ -128,7 +137,7 @@ class Language:
         if is_chat:
             if not self._tokenizer.chat_template:
                 raise SpecError(f"{self._where}: no chat template: want a text, and no messages")
-            asked = openvino_genai.ChatHistory([dict(message) for message in given])
+            asked = openvino_genai.ChatHistory(list(map(dict, given)))
         with _said(self._where):
             if settings.num_beams > 1:  # of several texts nothing is known before the end
                 put(str(self._pipeline.generate(asked, config)))
@@ -195,7 +204,9 @@ class Loop:
             SpecError: messages, or several beams, which openvino.genai knows and this does not.
         """
         if settings.num_beams > 1:
-            raise SpecError(f"num_beams: {settings.num_beams}: want 1, or a task of openvino.genai")
+            raise SpecError(f"num_beams {settings.num_beams}: want 1, or {_GENAI}")
+        if isinstance(given, list):
+            raise SpecError(f"messages of a chat: want a text, or {_GENAI}")
         ends = {*self._options.end_token_ids, *settings.stop_token_ids}
         step, fed = self._task.begin(self._networks, self._encode(given), self._options)
         drawn = np.random.default_rng(0)
@@ -238,7 +249,7 @@ class _Told:
         return self._put(piece) if piece else False
 
 
-def _choose(logits: Array, settings: Settings, drawn: np.random.Generator) -> int:
+def _choose(logits: Vector, settings: Settings, drawn: np.random.Generator) -> int:
     """The likeliest token, or one that chance chooses."""
     if not settings.draws:
         return int(logits.argmax())

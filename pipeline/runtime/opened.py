@@ -36,7 +36,7 @@ def opened(name: str, asked: Loading) -> Loaded:
     """
     requested = devices.parse(asked.device)
     device = str(requested)
-    located = locate(str(asked.path or name), _wanted(asked, device))
+    located = locate(str(asked.path or name), wanted(asked, device))
     _check(located, asked)
     if requested.left_out:
         told = f"{located.why}; it runs on {device}: {'; '.join(requested.left_out)}"
@@ -70,7 +70,8 @@ def opened(name: str, asked: Loading) -> Loaded:
     return loaded
 
 
-def _wanted(asked: Loading, device: str) -> Wanted:
+def wanted(asked: Loading, device: str) -> Wanted:
+    """How an artifact is wanted."""
     is_type = asked.kind in MODEL_TYPES
     return Wanted(
         precision=asked.precision,
