@@ -21,7 +21,6 @@ from pipeline.runtime.feeding import Feeding
 from pipeline.runtime.names import Located, Wanted, locate
 from pipeline.tasks import Item, Outcome
 
-
 if TYPE_CHECKING:
     import openvino as ov
 
