@@ -129,18 +129,32 @@ def compile_model(
     """
     import openvino as ov
 
+    remembers = bool(model.get_sinks())
+    config = configuration(device, execution, hint, properties, remembers=remembers)
+    try:
+        return ov.Core().compile_model(model, device, config)
+    except RuntimeError as e:
+        raise DeviceError(f"device {device!r}: {reasons.last_line(str(e))}") from e
+
+
+def configuration(
+    device: str,
+    execution: str,
+    hint: Hint | None,
+    properties: Mapping[str, object] | None = None,
+    *,
+    remembers: bool,
+) -> dict[str, object]:
+    """OpenVINO's properties for a device; those that are given go before what is usual here."""
     config: dict[str, object] = {"PERFORMANCE_HINT": hint} if hint else {}
-    if execution == "f32" and device == "CPU" and model.get_sinks():
+    if execution == "f32" and device == "CPU" and remembers:
         config["KV_CACHE_PRECISION"] = execution  # its own default is u8, which loses more
     if device.partition(":")[0] == "AUTO":
         config["ENABLE_STARTUP_FALLBACK"] = False
     config |= properties or {}
     if execution != "default":
         config["INFERENCE_PRECISION_HINT"] = execution
-    try:
-        return ov.Core().compile_model(model, device, config)
-    except RuntimeError as e:
-        raise DeviceError(f"device {device!r}: {reasons.last_line(str(e))}") from e
+    return config
 
 
 def execution_devices(compiled: "ov.CompiledModel") -> tuple[str, ...]:

@@ -30,12 +30,17 @@ def wanted(by: str) -> Iterator[None]:
         raise ToolError(f"{by}: {_lacking(e)}") from e
 
 
+def hint(library: str) -> str:
+    """How to have a library of the extra."""
+    return f"{library}: pip install '{NAME}[run]'"
+
+
 def _lacking(error: ImportError) -> str:
     said = " ".join(str(error).split())
     module = (error.name or "").partition(".")[0]
     for name, called in _RUN.items():
         if module == name or f"requires the {name} library" in said:
-            return f"want {called}, which is not here: pip install '{NAME}[run]'"
+            return f"want {hint(called)}"
     if module == "torch" or any(name in said for name in _TORCH):
-        return f"its processor wants PyTorch, which is not here: pip install '{NAME}[build]'"
+        return f"its processor wants PyTorch: pip install '{NAME}[build]'"
     return said

@@ -1,4 +1,4 @@
-"""What people give, as items of a task: texts, pairs of texts, pictures, sounds, or lists of them."""
+"""What people give, as items of a task: texts, pairs of texts, pictures, sounds, and lists."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

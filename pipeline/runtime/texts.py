@@ -16,6 +16,7 @@ from pipeline.networks import ir
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Array, Tensors
 from pipeline.runtime.verified import Held
+from pipeline.tasks._texts import Cut
 
 Side = Literal["left", "right"]
 _CONFIG = "tokenizer_config.json"
@@ -45,20 +46,20 @@ class Tokenizer:
         self._behind = len(nothing[TOKENS]) - head  # and behind the last
         self.padding = self._padding()
 
-    def __call__(self, texts: Sequence[Sequence[str]], longest: int) -> list[dict[str, Array]]:
+    def __call__(self, texts: Sequence[Sequence[str]], options: Cut) -> list[dict[str, Array]]:
         """The tokens of each text or pair, each of shape (1, tokens).
 
         Args:
             texts: as many at once as it takes.
-            longest: tokens after which one is cut.
+            options: the task's, which say at how many tokens one is cut.
 
         Raises:
             DataError: the first text of a pair leaves no room for the second.
         """
-        heads = self._heads(texts, longest)
-        rows = zip(self._whole(texts), heads, strict=True)
-        return [self._shaped(_cut(row, head, self._behind, longest, self._side))
-                for row, head in rows]  # fmt: skip
+        longest = options.max_length
+        rows = zip(self._whole(texts), self._heads(texts, longest), strict=True)
+        cut = [_cut(row, head, self._behind, longest, self._side) for row, head in rows]
+        return [self._shaped(row) for row in cut]
 
     def _heads(self, texts: Sequence[Sequence[str]], longest: int) -> list[int]:
         """Of each, the tokens at its beginning that stay."""

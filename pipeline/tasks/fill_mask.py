@@ -81,7 +81,7 @@ def answer(outcome: Outcome) -> list[list[dict[str, Any]]]:
     """
     masked, fed = outcome.inputs[MASKED], outcome.inputs[TOKENS]
     if (masked[masked != -1] != fed[masked != -1]).any():  # one that chance chose
-        raise DataError(f"{outcome.item.input[:40]!r}: no mask: want {outcome.read([])}")
+        raise DataError(f"{outcome.item.input[:40]!r}: no mask: want one, as [MASK] or <mask>")
     shares = _classes.probabilities(outcome.outputs["logits"])
     likeliest = np.argsort(-shares, axis=1, kind="stable")[:, :_BEST]
     return [
