@@ -6,14 +6,12 @@ One file per command. Each imports what it needs when it runs, so that `--help` 
 import click
 
 from pipeline.cli import (
-    bench,
     build,
     car,
     check,
     cid,
-    devices,
     doctor,
-    infer,
+    gc,
     init,
     ls,
     pin,
@@ -34,21 +32,5 @@ def main() -> None:
     """
 
 
-for _module in (
-    bench,
-    build,
-    car,
-    check,
-    cid,
-    devices,
-    doctor,
-    infer,
-    init,
-    ls,
-    pin,
-    plan,
-    pull,
-    report,
-    verify,
-):
+for _module in (build, car, check, cid, doctor, gc, init, ls, pin, plan, pull, report, verify):
     main.add_command(_module.command)

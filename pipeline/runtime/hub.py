@@ -96,7 +96,7 @@ def build(name: str, wanted: "Wanted", store: Store) -> Built:
     if wanted.precision == "auto":
         wanted = wanted._replace(precision=_DEFAULT)
     commit = _known_commit(repo, revision or _BRANCH, store)
-    if commit and (built := store.named(_key(repo, commit, wanted), Built)):
+    if commit and (built := store.noted("names", _key(repo, commit, wanted), Built)):
         return built
     if kinds.load("precision", wanted.precision).NEEDS_CALIBRATION and wanted.calibration is None:
         raise SpecError(
@@ -105,11 +105,11 @@ def build(name: str, wanted: "Wanted", store: Store) -> Built:
         )
     commit = commit or _asked_commit(repo, revision or _BRANCH, store)
     with atomic.locked(store.folder("work") / "lock" / "hub", name, wait_s=_WAIT_S):
-        if (built := store.named(_key(repo, commit, wanted), Built)) is None:
+        if (built := store.noted("names", _key(repo, commit, wanted), Built)) is None:
             built = _built(repo, commit, wanted, store)
             for calibration in {wanted.calibration is None, True}:
                 asked = wanted._replace(calibration=None) if calibration else wanted
-                store.name(_key(repo, commit, asked), built)
+                store.note("names", _key(repo, commit, asked), built)
     return built
 
 
@@ -122,14 +122,14 @@ def _key(repo: str, commit: str, wanted: "Wanted") -> str:
 def _known_commit(repo: str, revision: str, store: Store) -> str | None:
     if _COMMIT.fullmatch(revision):
         return revision
-    meant = store.named(f"{repo}@{revision}", Meant)
+    meant = store.noted("names", f"{repo}@{revision}", Meant)
     return meant.commit if meant else None
 
 
 def _asked_commit(repo: str, revision: str, store: Store) -> str:
     """Ask the hub what a branch is at, and note it."""
     commit = _in_child("commit_of", repo, revision, store, returns=str)
-    store.name(f"{repo}@{revision}", Meant(commit=commit))
+    store.note("names", f"{repo}@{revision}", Meant(commit=commit))
     return commit
 
 
