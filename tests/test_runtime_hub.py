@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import TOKENIZER_FILES
 from hub import Hub
 
-from pipeline.errors import SourceError, SpecError
+from pipeline.errors import SpecError
 from pipeline.layout import Layout
 from pipeline.runtime.names import Wanted, locate
 from pipeline.runtime.store import Store
@@ -81,6 +80,6 @@ def test_int8_is_calibrated_on_inputs_by_name(online: Hub, home: Store, tmp_path
 
     found = locate("bert-base-uncased", wanted, project=Layout(tmp_path), store=home)
 
-    types = {str(op.get_element_type()) for op in found.held.model().get_ops()}
+    kinds = {op.get_type_name() for op in found.held.model().get_ops()}
     assert found.precision == "int8"
-    assert {"<Type: 'int8_t'>", "<Type: 'uint8_t'>"} & types
+    assert "FakeQuantize" in kinds

@@ -12,7 +12,7 @@ import pytest
 from openvino import opset13 as op
 
 from pipeline.errors import DataError, DeviceError
-from pipeline.networks.session import Session
+from pipeline.networks.session import Hint, Session
 
 
 def model(
@@ -136,8 +136,10 @@ def test_what_it_does_not_want_is_left_out_and_what_it_lacks_is_made() -> None:
         session.infer({"attention_mask": np.array([[1]])})
 
 
-def test_threads_may_share_a_session() -> None:
-    session = doubled()
+@pytest.mark.parametrize("hint", ["LATENCY", "THROUGHPUT"])
+def test_threads_may_share_a_session(hint: Hint) -> None:
+    given = model({"x": [-1, -1]}, lambda x: op.multiply(x, op.constant(2, np.float32)))
+    session = Session(given, hint=hint)
     wrong = []
 
     def call(value: int) -> None:
@@ -195,5 +197,5 @@ def test_a_call_adds_microseconds_to_a_bare_request() -> None:
                 call()
             best[name] = min(best[name], (time.perf_counter() - started) / 20 * 1e6)
 
-    assert best["session"] - best["bare"] < 10  # 2 on a quiet machine: benchmarks/runtime.py
+    assert best["session"] < 2 * best["bare"]  # by microseconds: benchmarks/runtime.py
     assert best["session"] < best["compiled"]

@@ -1,7 +1,7 @@
 """A session: an IR compiled on a device; what is validated and benchmarked is what is served."""
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,8 +23,8 @@ Hint = Literal["LATENCY", "THROUGHPUT", "CUMULATIVE_THROUGHPUT"]
 class Session:
     """A model on a device, ready to infer: a `Network`.
 
-    Threads may share one: their calls follow each other. A network with states goes on from call
-    to call, whoever calls.
+    Threads may share one: as many of their calls run at a time as the device is tuned for, others
+    wait. A network with states runs one, and goes on from call to call, whoever calls.
 
     Args:
         model: as `ir.read` gives it.
@@ -56,14 +56,11 @@ class Session:
         )
         self.remembers = bool(model.get_sinks())
         self.outputs = [ports.name(port) for port in self.compiled.outputs]
-        self._lock = threading.Lock()
-        self._request = self.compiled.create_infer_request()
-        self._feeds = [
+        self.inputs = [ports.name(port) for port in self.compiled.inputs]
+        self._idle: SimpleQueue[_Request] = SimpleQueue()
+        for _ in range(1 if self.remembers else self.requests):
             # At bf16 a decoder with states goes wrong where inputs are shared (OpenVINO 2026.4).
-            ports.Feed(self._request, index, port, may_share=not self.remembers)
-            for index, port in enumerate(self.compiled.inputs)
-        ]
-        self.inputs = [feed.name for feed in self._feeds]
+            self._idle.put(_Request(self.compiled, may_share=not self.remembers))
 
     def infer(self, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
         """The outputs by tensor name: copies, which later calls leave alone.
@@ -75,26 +72,24 @@ class Session:
         Raises:
             DataError: an input is missing that cannot be made of the others, or does not fit.
         """
-        with self._lock:
-            for feed in self._feeds:
-                given = inputs[feed.name] if feed.name in inputs else _made(feed.name, inputs)
-                # Before anything else, the case of microseconds: as the last call's.
-                if (
-                    type(given) is np.ndarray
-                    and given.shape == feed.shape
-                    and given.dtype == feed.dtype
-                ):
-                    feed.view[...] = given
-                else:
-                    feed.put(given)
-            return dict(zip(self.outputs, self._request.infer().values(), strict=True))
+        request = self._idle.get()
+        try:
+            return dict(zip(self.outputs, request.run(inputs), strict=True))
+        finally:
+            self._idle.put(request)
 
     __call__ = infer
 
     def reset(self) -> None:
         """Forget the states that former calls left behind."""
-        with self._lock:
-            self._request.reset_state()
+        request = self._idle.get()
+        request.forget()
+        self._idle.put(request)
+
+    @property
+    def requests(self) -> int:
+        """How many requests at a time keep the device busy, as the runtime says."""
+        return int(device_property(self.compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
     @property
     def execution_devices(self) -> tuple[str, ...]:
@@ -105,6 +100,37 @@ class Session:
     def execution_precision(self) -> str:
         """The floating-point precision that it really runs at, as the runtime says."""
         return execution_precision(self.compiled)
+
+
+class _Request:
+    """One of the requests of a session, with its inputs."""
+
+    def __init__(self, compiled: "ov.CompiledModel", *, may_share: bool) -> None:
+        self._request = compiled.create_infer_request()
+        self._feeds = [
+            ports.Feed(self._request, index, port, may_share=may_share)
+            for index, port in enumerate(compiled.inputs)
+        ]
+
+    def run(self, inputs: Mapping[str, npt.ArrayLike]) -> Iterable[Array]:
+        """Copies of the outputs, in their order."""
+        for feed in self._feeds:
+            given = inputs[feed.name] if feed.name in inputs else _made(feed.name, inputs)
+            # Before anything else, the case of microseconds: as the last call's.
+            if (
+                type(given) is np.ndarray
+                and given.shape == feed.shape
+                and given.dtype == feed.dtype
+            ):
+                feed.view[...] = given
+            else:
+                feed.put(given)
+        outputs: Iterable[Array] = self._request.infer().values()
+        return outputs
+
+    def forget(self) -> None:
+        """Forget states."""
+        self._request.reset_state()
 
 
 def _made(name: str, inputs: Mapping[str, npt.ArrayLike]) -> Array:

@@ -105,11 +105,9 @@ def measure(held: "Held", asked: Asked) -> Measured:
         raise SpecError(f"{held.where}: it remembers from call to call: each would be another")
     _reshape(model, asked)
     read = time.perf_counter()
-    plain = None if asked.precision and ":" in asked.precision else asked.precision
     session = Session(
         model,
         str(asked.device),
-        execution=plain or "default",
         hint=HINTS[asked.hint],
         properties=_properties(asked),
     )
@@ -202,9 +200,7 @@ def _reshape(model: "ov.Model", asked: Asked) -> None:
     except RuntimeError as e:
         raise SpecError(f"shapes {_shown(wanted)}: {reasons.last_line(str(e))}") from e
     if any(port.partial_shape.is_dynamic for port in model.inputs):
-        raise SpecError(
-            f"its shapes are open, {_shown(wanted)}: want a number for each ? in -shape"
-        )
+        raise SpecError(f"its shapes are open, {_shown(wanted)}: want a number for each ?")
 
 
 def shapes(text: str, inputs: Sequence[str]) -> dict[str, str]:
@@ -235,27 +231,25 @@ def _properties(asked: Asked) -> dict[str, object]:
     if asked.threads:
         properties["INFERENCE_NUM_THREADS"] = asked.threads
     devices: dict[str, dict[str, object]] = {}
-    for key, text in (
-        ("NUM_STREAMS", asked.streams),
-        ("INFERENCE_PRECISION_HINT", asked.precision),
-    ):
-        if text and ":" in text:
-            for part in text.split(","):
-                if (found := _PER_DEVICE.fullmatch(part.strip())) is None:
-                    raise SpecError(f"{text!r}: want a value for each device, as CPU:2,GPU:1")
-                devices.setdefault(found["device"], {})[key] = found["value"]
-        elif text and key == "NUM_STREAMS":
+    asked_of = {"NUM_STREAMS": asked.streams, "INFERENCE_PRECISION_HINT": asked.precision}
+    for key, text in asked_of.items():
+        if not text:
+            continue
+        if ":" not in text:
             properties[key] = text
+            continue
+        for part in text.split(","):
+            if (found := _PER_DEVICE.fullmatch(part.strip())) is None:
+                raise SpecError(f"{text!r}: want a value for each device, as CPU:2,GPU:1")
+            devices.setdefault(found["device"], {})[key] = found["value"]
     return properties | ({"DEVICE_PROPERTIES": devices} if devices else {})
 
 
 def _filled(session: Session) -> dict[str, Array]:
     """Values of no meaning for each input; what goes with tokens as transformers makes it."""
     ports = {port.any_name: port for port in session.compiled.inputs}
-    made = MADE if TOKENS in ports else ()
-    return fit(
-        {name: _drawn(name, port) for name, port in ports.items() if name not in made}, ports
-    )
+    drawn = [name for name in ports if TOKENS not in ports or name not in MADE]
+    return fit({name: _drawn(name, ports[name]) for name in drawn}, ports)
 
 
 def _drawn(name: str, port: "ov.ConstOutput") -> Array:

@@ -56,6 +56,18 @@ class Device(Record):
     optimal_requests: int | None
 
 
+class Found(Record):
+    """The devices that are here, and why others are not."""
+
+    devices: tuple[Device, ...]
+    lacking: dict[str, Line]
+
+
+def look() -> dict[str, Any]:
+    """In a child, for a driver may take its process with it: as of `Found`."""
+    return Found(devices=detect(), lacking=lacking()).to_dict()
+
+
 def detect() -> tuple[Device, ...]:
     """The devices that OpenVINO offers here."""
     import openvino as ov

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import kinds
 from pipeline.errors import SpecError
@@ -20,6 +20,9 @@ from pipeline.runtime import generation, given
 from pipeline.runtime.feeding import Feeding
 from pipeline.runtime.names import Located, Wanted, locate
 from pipeline.tasks import Item, Outcome
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 
 class Loaded:
@@ -31,6 +34,8 @@ class Loaded:
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
         hint: what the device is tuned for.
         properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
+        prepare: what becomes of each network before it is compiled, as static shapes.
+        originals: what runs in place of its networks, as sessions do (runtime/cpu.py).
 
     Attributes:
         task: what its networks are for, as in params.yaml; None where nobody knows.
@@ -52,8 +57,11 @@ class Loaded:
         execution: str = "default",
         hint: Hint = "LATENCY",
         properties: Mapping[str, object] | None = None,
+        prepare: Callable[["ov.Model"], "ov.Model"] | None = None,
+        originals: Mapping[str, Any] | None = None,
     ) -> None:
         self.located, self.device = located, device
+        self._prepare, self._originals = prepare or (lambda network: network), originals
         self._execution, self._hint, self._properties = execution, hint, properties
         self.task: str | None = None
         self.options: Any = None
@@ -71,6 +79,7 @@ class Loaded:
         *,
         purpose: str | None = None,
         labels: Sequence[str] | None = None,
+        max_length: int | None = None,
         sampling_rate: int | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> list[Any]:
@@ -82,6 +91,7 @@ class Loaded:
                 there is `infer`.
             purpose: whose prompt goes before each text (`query`); by default the artifact's own.
             labels: what pictures are held against, of zero-shot-image-classification.
+            max_length: tokens after which a text is cut; by default all that the model takes.
             sampling_rate: of sounds that are arrays, in Hz.
             settings: of what generates, as of `generation.Settings`.
 
@@ -91,7 +101,7 @@ class Loaded:
             ToolError: a library is not here that pictures or sounds want.
             LibraryError: openvino.genai gave up.
         """
-        task, options = self._known(), self._chosen(purpose, labels)
+        task, options = self._known(), self._chosen(purpose, labels, max_length)
         if self._writer:
             several = asked if isinstance(asked, list) and not _is_chat(asked) else [asked]
             return [
@@ -139,6 +149,16 @@ class Loaded:
 
         return generation.streamed(write)
 
+    def tokens(self, asked: str | list[str], *, max_length: int | None = None) -> Tensors:
+        """Texts as what the network is fed, in one batch: `infer` takes it.
+
+        Raises:
+            SpecError: the artifact has no tokenizer IR.
+            DataError: something is no text.
+        """
+        items = given.items(asked, self._known())
+        return self._feeding.tokens(items, self._chosen(None, None, max_length))
+
     def rank(self, query: str, documents: Sequence[str]) -> list[tuple[int, float]]:
         """The places of documents and how relevant each is to a query, the most relevant first."""
         scores = self([(query, document) for document in documents])
@@ -152,13 +172,30 @@ class Loaded:
         if self._member:
             self._feeding.close()
 
+    @property
+    def is_original(self) -> bool:
+        """Whether something else than OpenVINO runs it."""
+        return self._originals is not None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether openvino.genai runs it: of `sessions` none is compiled unless it is asked for."""
+        return not isinstance(self._writer, generation.Loop | None)
+
+    @property
+    def generates(self) -> bool:
+        """Whether its task goes on with what it is given."""
+        return self._writer is not None
+
     @cached_property
     def sessions(self) -> dict[str, Session]:
         """Its networks on the device, by the names of their files."""
+        if self._originals is not None:
+            return dict(self._originals)
         held = self.located.held
         return {
             name: Session(
-                held.model(name),
+                self._prepare(held.model(name)),
                 self.device,
                 execution=self._execution,
                 hint=self._hint,
@@ -184,9 +221,11 @@ class Loaded:
         properties = configuration(
             self.device, self._execution, self._hint, self._properties, remembers=True
         )
-        served = generation.served(
-            self.located.held, self._member, self.options, self.device, properties
-        )
+        served = None
+        if not self.is_original:
+            served = generation.served(
+                self.located.held, self._member, self.options, self.device, properties
+            )
         if served or not hasattr(self._member, "begin"):
             return served
         return generation.Loop(
@@ -203,7 +242,9 @@ class Loaded:
             )
         return self._member
 
-    def _chosen(self, purpose: str | None, labels: Sequence[str] | None) -> Any:
+    def _chosen(
+        self, purpose: str | None, labels: Sequence[str] | None, max_length: int | None
+    ) -> Any:
         """The task's options, with what a call says."""
         known = type(self.options).model_fields
         changes: dict[str, Any] = {}
@@ -216,6 +257,10 @@ class Loaded:
             if "template" not in known:
                 raise SpecError(f"labels {list(labels)}: {self.task} chooses none of a call's")
             changes["labels"] = tuple(labels)
+        if max_length is not None:
+            if not 2 <= max_length <= (most := getattr(self.options, "max_length", 0)):
+                raise SpecError(f"max_length {max_length}: {self.task} takes 2 to {most} tokens")
+            changes["max_length"] = max_length
         return self.options.model_copy(update=changes)
 
     def _answer(self, outcome: Outcome) -> Any:

@@ -6,12 +6,14 @@ one that the store knows; a model on a Hugging Face hub, which is built, once.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pipeline import artifact, kinds, spec
 from pipeline.errors import ContentError, IntegrityError, RefusedError, SpecError
 from pipeline.evidence import Accuracy
+from pipeline.host import progress
 from pipeline.ipfs.cid import Cid
 from pipeline.layout import Layout
 from pipeline.manifest import FileEntry
@@ -21,7 +23,7 @@ from pipeline.refusal import Refusal
 from pipeline.runtime import choice, configured, verified
 from pipeline.runtime.choice import Asked, Known
 from pipeline.runtime.configured import ModelType
-from pipeline.runtime.store import Store
+from pipeline.runtime.store import Store, key
 from pipeline.runtime.verified import Held
 from pipeline.spec import Model, Variant
 from pipeline.steps.catalog import Catalog, Entry, Refused
@@ -107,9 +109,9 @@ def locate(
     listed = _listed(project)
     if found_here := _choose(name, listed, wanted):
         return _of_project(*found_here, wanted, project, store)
-    if found_there := _choose(name, store.known(), wanted):
+    if found_there := _choose(name, _known(store), wanted):
         known, why = found_there
-        return _located(store.read(Cid.parse(known.cid)), known, wanted, why)
+        return _located(_stored(Cid.parse(known.cid), store), known, wanted, why)
     if _HUB.fullmatch(name):
         from pipeline.runtime import hub
 
@@ -117,7 +119,7 @@ def locate(
             built = hub.build(name, wanted, store)
         except SpecError as e:
             raise SpecError(f"{e}; {_tried(name, listed, store)}") from e
-        held = store.read(Cid.parse(built.cid))
+        held = _stored(Cid.parse(built.cid), store)
         store.sweep()
         chosen = "asked for" if wanted.precision != "auto" else "because nothing was measured of it"
         why = (
@@ -156,10 +158,38 @@ def _cid(text: str, name: str) -> Cid | None:
 
 
 def _of_cid(cid: Cid, listed: Sequence[Known], wanted: Wanted, store: Store) -> Located:
-    held = store.read(cid)
-    of = (known for known in (*listed, *store.known()) if Cid.parse(known.cid) == cid)
+    held = _stored(cid, store)
+    of = (known for known in (*listed, *_known(store)) if Cid.parse(known.cid) == cid)
     known = next(of, None)
     return _located(held, known, wanted, f"ipfs://{cid}: asked for by its CID{_state(known)}")
+
+
+def _stored(cid: Cid, store: Store) -> Held:
+    """An artifact of the store, pulled if it is not there, or is damaged."""
+    try:
+        return _leased(cid, store)
+    except ContentError as e:
+        if cid not in store:
+            raise
+        progress.note(f"{e}: removed from the store")
+    store.drop(cid)
+    return _leased(cid, store)
+
+
+def _leased(cid: Cid, store: Store) -> Held:
+    lease = store.lease("ir", key(cid))
+    try:
+        held = verified.read(store.bring(cid), cid)
+    except BaseException:
+        lease.close()
+        raise
+    return replace(held, where=f"ipfs://{cid}", lease=lease)
+
+
+def _known(store: Store) -> list[Known]:
+    """What the store knows of artifacts, whether they are there or not."""
+    found = (store.noted("known", name, Known) for name in store.names("known"))
+    return [known for known in found if known]
 
 
 def _of_project(known: Known, why: str, wanted: Wanted, project: Layout, store: Store) -> Located:
@@ -168,8 +198,8 @@ def _of_project(known: Known, why: str, wanted: Wanted, project: Layout, store: 
     if folder.is_dir():
         held = verified.read(folder, cid, files=_manifest(known, project))
     else:
-        held = store.read(cid)
-    store.remember(known)
+        held = _stored(cid, store)
+    store.note("known", known.cid, known)
     return _located(held, known, wanted, why)
 
 
@@ -246,7 +276,7 @@ def _refused(refused: Refused, accuracy: Accuracy, variants: Mapping[str, Varian
 
 
 def _tried(name: str, listed: Sequence[Known], store: Store) -> str:
-    have = sorted({n for known in (*listed, *store.known()) for n in (known.variant, known.model)})
+    have = sorted({n for known in (*listed, *_known(store)) for n in (known.variant, known.model)})
     return (
         f"{name!r}: want ipfs://CID, the path of an IR folder, .xml or .onnx, a variant or model "
         f"(have {have}), or a Hugging Face id as OWNER/NAME"

@@ -13,28 +13,25 @@ What is in the first four goes when there is more than OVPIPE_HOME_MAX_GIB, the 
 first, and never what a process uses.
 """
 
-import contextlib
-import dataclasses
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, NamedTuple, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from pipeline.errors import EvidenceError, IntegrityError, SpecError
+from pipeline.errors import ContentError, EvidenceError, PipelineError, SpecError
 from pipeline.host import atomic, progress
 from pipeline.ipfs.cid import Cid
 from pipeline.ipfs.gateway import Source
 from pipeline.ipfs.identity import matching
 from pipeline.ipfs.unixfs.exporter import whole
 from pipeline.record import Record
-from pipeline.runtime import verified
-from pipeline.runtime.choice import Known
-from pipeline.runtime.verified import Held
 
 VARIABLE, CAP_VARIABLE = "OVPIPE_HOME", "OVPIPE_HOME_MAX_GIB"
 DEFAULT_CAP_GIB = 50.0
+ARTIFACT = "openvino_artifact.json"  # what tells an artifact from other folders on IPFS
 KINDS = ("ir", "cache", "build", "partial")
 R = TypeVar("R", bound=Record)
 
@@ -96,56 +93,60 @@ class Store:
 
     def compiled(self, cid: str) -> Path:
         """Where OpenVINO keeps what it compiled of an artifact (CACHE_DIR)."""
-        return self.folder("cache", _key(Cid.parse(cid)))
+        return self.folder("cache", key(Cid.parse(cid)))
 
     def __contains__(self, cid: Cid) -> bool:
-        return (self.home / "ir" / _key(cid)).is_dir()
+        return (self.home / "ir" / key(cid)).is_dir()
 
-    def read(self, cid: Cid, sources: Sequence[Source] | None = None) -> Held:
-        """An artifact in memory, verified; pulled first if it is not here, or is damaged.
+    def bring(self, cid: Cid, sources: Sequence[Source] | None = None) -> Path:
+        """Where an artifact lies, pulled first if it is not here; whoever reads it verifies it.
 
         Args:
-            cid: which.
+            cid: which; the caller has its `lease`.
             sources: who may have it; by default those of OVPIPE_GATEWAYS.
 
         Raises:
             PipelineError: it cannot be had, as `ipfs.pull.pull` says.
-            SpecError: it is no IR.
         """
-        lease = self.lease("ir", _key(cid))
-        path = self.home / "ir" / _key(cid)
-        if path.exists():
-            try:
-                return _held(path, cid, lease)
-            except IntegrityError as e:
-                progress.note(f"{e}: removed from the store")
-                lease.close()
-                self._remove("ir", _key(cid))
-                lease = self.lease("ir", _key(cid))
-        self._pull(cid, path, sources)
-        return _held(path, cid, lease)
+        if cid not in self:
+            self._pull(cid, sources)
+        return self.home / "ir" / key(cid)
+
+    def drop(self, cid: Cid) -> None:
+        """Remove an artifact that is damaged, unless it is in use."""
+        if cid in self:
+            self._remove("ir", key(cid))
 
     def keep(self, folder: Path, cid: Cid) -> None:
         """Put a folder there under its CID, by hard links where they can be had.
 
         A file that is written to in place later is noticed when it is read here.
         """
-        with self._scratch(_key(cid)) as scratch:
+        with self._scratch(key(cid)) as scratch:
             if cid in self:
                 return
             _linked(folder, scratch / "built")
-            atomic.publish(scratch / "built", self.folder("ir") / _key(cid), replace=False)
-        self.sweep()
+            self._publish(scratch / "built", cid)
+
+    def take(self, folder: Path, cid: Cid) -> None:
+        """`keep` an artifact that is elsewhere too; that there is no room for it is no failure."""
+        if cid in self or not (folder / ARTIFACT).is_file():
+            return
+        try:
+            self.keep(folder, cid)
+            self.sweep()
+        except (OSError, PipelineError) as e:
+            progress.note(f"{cid} is not kept in the store: {e}")
 
     def give(self, cid: Cid, out: Path) -> bool:
         """Write an artifact that is here to another place; whether it is here, undamaged."""
         if cid not in self or os.path.lexists(out):
             return False
         try:
-            with self.lease("ir", _key(cid)), whole(out) as built:
-                shutil.copytree(self.home / "ir" / _key(cid), built, symlinks=True)
+            with self.lease("ir", key(cid)), whole(out) as built:
+                shutil.copytree(self.home / "ir" / key(cid), built, symlinks=True)
                 matching(built, cid)
-        except IntegrityError:
+        except ContentError:
             return False
         return True
 
@@ -158,23 +159,28 @@ class Store:
         fcntl.flock(held, fcntl.LOCK_SH)
         return held
 
-    def remember(self, known: Known) -> None:
-        """Note what is known of an artifact."""
-        self._write("known", _key(Cid.parse(known.cid)), known)
+    def note(self, kind: str, name: str, record: Record) -> None:
+        """Note a record under a name."""
+        path = self._noted(kind, name)
+        if self.noted(kind, name, type(record)) != record:
+            self.folder(kind)
+            atomic.write_text(record.json(), path, self.folder("work"))
 
-    def known(self) -> list[Known]:
-        """What is known of artifacts, whether they are here or not."""
-        folder = self.home / "known"
-        paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        return [known for path in paths if (known := _read(path, Known))]
+    def noted(self, kind: str, name: str, record: type[R]) -> R | None:
+        """What was noted under a name; None also if a former version of this project did."""
+        try:
+            return record.read(self._noted(kind, name))
+        except EvidenceError:
+            return None
 
-    def name(self, name: str, meant: Record) -> None:
-        """Note what a name stands for."""
-        self._write("names", quote(name, safe="@"), meant)
+    def names(self, kind: str) -> list[str]:
+        """What records of a kind are noted under."""
+        folder = self.home / kind
+        paths = folder.glob("*.json") if folder.is_dir() else ()
+        return sorted(unquote(path.name.removesuffix(".json")) for path in paths)
 
-    def named(self, name: str, kind: type[R]) -> R | None:
-        """What a name stands for, if that was noted."""
-        return _read(self.home / "names" / f"{quote(name, safe='@')}.json", kind)
+    def _noted(self, kind: str, name: str) -> Path:
+        return self.home / kind / f"{quote(name, safe='@')}.json"
 
     def sweep(self) -> Swept:
         """Bring the store down to its cap."""
@@ -219,45 +225,29 @@ class Store:
                 (self.home / kind / name).rename(scratch / "removed")
         return True
 
-    def _pull(self, cid: Cid, path: Path, sources: Sequence[Source] | None) -> None:
+    def _pull(self, cid: Cid, sources: Sequence[Source] | None) -> None:
         from pipeline.ipfs.gateway import usual_sources
         from pipeline.ipfs.pull import pull
 
-        with self.lease("partial", _key(cid)):
-            partial = self.folder("partial", _key(cid))
+        with self.lease("partial", key(cid)):
+            partial = self.folder("partial", key(cid))
             pull(cid, partial / "content", sources or usual_sources())
-            with self._scratch(_key(cid)):
-                if not path.exists():
-                    self.folder("ir")
-                    atomic.publish(partial / "content", path, replace=False)
+            with self._scratch(key(cid)):
+                if cid not in self:
+                    self._publish(partial / "content", cid)
             shutil.rmtree(partial, ignore_errors=True)
         self.sweep()
 
-    def _scratch(self, name: str) -> contextlib.AbstractContextManager[Path]:
+    def _publish(self, built: Path, cid: Cid) -> None:
+        atomic.publish(built, self.folder("ir") / key(cid), replace=False)
+
+    def _scratch(self, name: str) -> AbstractContextManager[Path]:
         return atomic.building(self.folder("work"), name)
 
-    def _write(self, kind: str, name: str, record: Record) -> None:
-        path = self.folder(kind) / f"{name}.json"
-        if _read(path, type(record)) != record:
-            atomic.write_text(record.json(), path, self.folder("work"))
 
-
-def _held(path: Path, cid: Cid, lease: IO[str]) -> Held:
-    held = verified.read(path, cid)
-    return dataclasses.replace(held, where=f"ipfs://{cid}", cid=str(cid), lease=lease)
-
-
-def _key(cid: Cid) -> str:
+def key(cid: Cid) -> str:
     """The one spelling of a CID under which it lies in the store."""
     return str(Cid(1, cid.codec, cid.digest))
-
-
-def _read(path: Path, kind: type[R]) -> R | None:
-    """A record, unless it is not there or of another version of this project."""
-    try:
-        return kind.read(path)
-    except EvidenceError:
-        return None
 
 
 def _linked(folder: Path, out: Path) -> None:
