@@ -134,7 +134,7 @@ class Backend:
             "model_type": entry["model_type"],
             "optimum_integration": False,
             "framework": entry["framework"],
-            "notes": list(configs.notes(given, "run")) if given else [],
+            "notes": list(configs.notes(given, "run")),
             "message": said,
         }
 

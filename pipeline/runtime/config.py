@@ -149,6 +149,14 @@ KEYS = (
     Key("layout", "convert", ANY, "honoured", "layouts of the inputs, as 'NCHW' or {'x': 'NCHW'}"),
 )  # fmt: skip
 _BY_NAME = {key.name: key for key in KEYS}
+_GONE = {
+    call: {
+        key.name: f"{key.name}: {key.meaning}"
+        for key in KEYS
+        if key.fate == "gone" and call in key.calls.split()
+    }
+    for call in ("load", "run")
+}
 
 
 class Loading(NamedTuple):
@@ -197,25 +205,26 @@ def checked(config: Config | None) -> dict[str, Any]:
     Raises:
         SpecError: a key is unknown, or its value is of another sort.
     """
-    if config is not None and not isinstance(config, Mapping):
+    if not config:
+        return {}
+    if type(config) is not dict and not isinstance(config, Mapping):
         raise SpecError(f"config: {config!r}: want a dict")
-    given = {key: value for key, value in (config or {}).items() if value is not None}
-    for name, value in given.items():
-        if name not in _BY_NAME:
+    given = {}
+    for name, value in config.items():
+        if (key := _BY_NAME.get(name)) is None:
             raise SpecError(f"config: unknown key {name!r}: have {sorted(_BY_NAME)}")
-        if not (sort := _BY_NAME[name].sort).holds(value):
-            raise SpecError(f"config: {name}: {value!r}: want {sort.words}")
+        if value is None:
+            continue
+        if not key.sort.holds(value):
+            raise SpecError(f"config: {name}: {value!r}: want {key.sort.words}")
+        given[name] = value
     return given
 
 
 def notes(given: Config, call: Call) -> tuple[str, ...]:
     """What is gone of a call's keys, a line for each."""
-    keys = (_BY_NAME[name] for name, value in given.items() if value is not False)
-    return tuple(
-        f"{key.name}: {key.meaning}"
-        for key in keys
-        if key.fate == "gone" and call in key.calls.split()
-    )
+    gone = _GONE.get(call, {})
+    return tuple(gone[name] for name, value in given.items() if name in gone and value is not False)
 
 
 def loading(config: Config | None, constructor: Config | None = None) -> Loading:
