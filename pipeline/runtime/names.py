@@ -158,10 +158,10 @@ def _cid(text: str, name: str) -> Cid | None:
 
 
 def _of_cid(cid: Cid, listed: Sequence[Known], wanted: Wanted, store: Store) -> Located:
-    held = _stored(cid, store)
     of = (known for known in (*listed, *_known(store)) if Cid.parse(known.cid) == cid)
     known = next(of, None)
-    return _located(held, known, wanted, f"ipfs://{cid}: asked for by its CID{_state(known)}")
+    why = f"ipfs://{cid}: asked for by its CID{_state(known)}"
+    return _located(_stored(cid, store), known, wanted, why)
 
 
 def _stored(cid: Cid, store: Store) -> Held:
@@ -177,13 +177,13 @@ def _stored(cid: Cid, store: Store) -> Held:
 
 
 def _leased(cid: Cid, store: Store) -> Held:
-    lease = store.lease("ir", key(cid))
+    where, lease = f"ipfs://{cid}", store.lease("ir", key(cid))
     try:
         held = verified.read(store.bring(cid), cid)
     except BaseException:
         lease.close()
         raise
-    return replace(held, where=f"ipfs://{cid}", lease=lease)
+    return replace(held, where=where, lease=lease)
 
 
 def _known(store: Store) -> list[Known]:
