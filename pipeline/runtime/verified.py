@@ -80,16 +80,28 @@ class Held:
             import openvino_tokenizers  # noqa: F401 - adds its operations to every Core
         core = ov.Core()
         try:
-            if (described := self.files.get(f"{name}.xml")) is not None:
-                _check_xml(described, f"{self.where}: {name}.xml")
-                weights = self.weights.get(f"{name}.bin") or ov.Tensor(ov.Type.u8, ov.Shape([0]))
-                return core.read_model(bytes(described), weights)
+            if f"{name}.xml" in self.files:
+                return core.read_model(*self.source(name))
             if (content := self.files.get(f"{name}.onnx")) is not None:
                 lone = _EXTERNAL not in bytes(content)
                 return core.read_model(bytes(content) if lone else self.path)
         except RuntimeError as e:
             raise ContentError(f"{self.where}: {name}: {reasons.last_line(str(e))}") from e
         raise SpecError(f"{self.where}: network {name!r}: have {self.names()}")
+
+    def source(self, name: str) -> "tuple[str, ov.Tensor]":
+        """Of a network its `.xml` and its weights, as libraries take them that take memory.
+
+        Raises:
+            SpecError: there is none of that name.
+            ContentError: the `.xml` is not OpenVINO's.
+        """
+        import openvino as ov
+
+        described = self.text(f"{name}.xml")
+        _check_xml(self.files[f"{name}.xml"], f"{self.where}: {name}.xml")
+        weights = self.weights.get(f"{name}.bin") or ov.Tensor(ov.Type.u8, ov.Shape([0]))
+        return described, weights
 
     def text(self, name: str) -> str:
         """A file as text.

@@ -5,6 +5,7 @@ the tag of each. A word has the label of its first token. A file with another en
 without labels, one a line.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pipeline.figure import Figure
 from pipeline.networks import metrics
 from pipeline.networks.tensors import Array, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _tables, _texts
+from pipeline.tasks import Item, Outcome, Trial, _classes, _tables, _texts
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._labelled import Resolved as Resolved
 from pipeline.tasks._labelled import resolve as resolve
@@ -38,6 +39,7 @@ METRICS = {
 OUTSIDE = "O"  # the tag of what is nothing
 STARTS = "starts"  # of each token, the number of the word that it begins, or -1
 _COLUMNS = ("tokens", "tags")
+_PREFIXES = ("B-", "I-")
 
 
 def items(path: Path) -> list[Item]:
@@ -77,6 +79,45 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
     return found
 
 
+def answer(outcome: Outcome) -> list[dict[str, Any]]:
+    """What was found: words in a row that have one label, with their place in the text."""
+    shares = _classes.probabilities(outcome.outputs["logits"][0])
+    text, places = outcome.item.input, _places(outcome.item.input)
+    found: list[dict[str, Any]] = []
+    last = (-1, OUTSIDE)  # the word before, and its tag
+    for number, chances in zip(outcome.inputs[STARTS][0], shares, strict=True):
+        if number < 0:
+            continue
+        tag, (start, end) = outcome.options.labels[chances.argmax()], places[number]
+        if tag != OUTSIDE:
+            if _goes_on(last, (int(number), tag)):
+                found[-1]["end"] = end
+                found[-1]["scores"].append(float(chances.max()))
+            else:
+                label = tag[2:] if tag[:2] in _PREFIXES else tag
+                found.append(
+                    {"label": label, "scores": [float(chances.max())], "start": start, "end": end}
+                )
+        last = (int(number), tag)
+    return [
+        {
+            "label": one["label"],
+            "score": float(np.mean(one["scores"])),
+            "text": text[one["start"] : one["end"]],
+            "start": one["start"],
+            "end": one["end"],
+        }
+        for one in found
+    ]
+
+
+def _goes_on(before: tuple[int, str], now: tuple[int, str]) -> bool:
+    """Whether a tagged word belongs to what the word before it is: `B-` begins anew (IOB2)."""
+    follows = before[0] + 1 == now[0] and before[1] != OUTSIDE
+    kinds = [tag[2:] if tag[:2] in _PREFIXES else tag for tag in (before[1], now[1])]
+    return follows and kinds[0] == kinds[1] and not now[1].startswith(_PREFIXES[0])
+
+
 def judge(trial: Trial) -> Iterator[Figure]:
     """All figures, of tokens, words and tokenizer."""
     names, theirs = trial.options.labels, _classes.labels_of(trial.folder, trial.options.labels)
@@ -99,14 +140,17 @@ def _starts(text: str, spans: Any) -> Array:
     A span is the characters of a token, which may have the space before a word with them; that of
     a special token is empty.
     """
-    found, end = np.full(len(spans), -1), 0
-    for number, word in enumerate(text.split()):
-        start = text.index(word, end)
-        end = start + len(word)
+    found = np.full(len(spans), -1)
+    for number, (start, end) in enumerate(_places(text)):
         within = (spans[:, 1] > start) & (spans[:, 0] < end) & (spans[:, 0] < spans[:, 1])
         if within.any():
             found[within.argmax()] = number
     return found
+
+
+def _places(text: str) -> list[tuple[int, int]]:
+    """The characters of each word of a text."""
+    return [match.span() for match in re.finditer(r"\S+", text)]
 
 
 def _counts(

@@ -1,0 +1,7 @@
+"""CPUBackend."""
+
+from pipeline.runtime.backend import Backend
+
+
+class CPUBackend(Backend):
+    """CPU."""
