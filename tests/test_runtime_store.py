@@ -269,7 +269,7 @@ def test_gc_removes_what_was_used_least_recently_and_nothing_in_use(
         store.keep(made, cids[-1])
     for when, cid in enumerate(cids):
         store.lease("ir", key(cid)).close()
-        os.utime(store.home / "used" / f"ir-{key(cid)}", (when, when))
+        os.utime(store.home / "used" / key(cid), (when, when))
     held = locate(str(cids[0]), project=Layout(tmp_path), store=store)
     size_bytes = sum(path.stat().st_size for path in (tmp_path / "0").iterdir())
     monkeypatch.setenv("OVPIPE_HOME_MAX_GIB", str(2.5 * size_bytes / 2**30))
