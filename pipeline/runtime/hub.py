@@ -93,6 +93,7 @@ def build(name: str, wanted: "Wanted", store: Store) -> Built:
         RefusedError: a stage refused it.
     """
     repo, _, revision = name.partition("@")
+    kinds.load("source", "hf").check(f"{repo}@{'0' * 40}")
     if wanted.precision == "auto":
         wanted = wanted._replace(precision=_DEFAULT)
     commit = _known_commit(repo, revision or _BRANCH, store)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pipeline import artifact, kinds, spec
-from pipeline.errors import ContentError, IntegrityError, RefusedError, SpecError
+from pipeline.errors import ContentError, IntegrityError, RefusedError, SourceError, SpecError
 from pipeline.evidence import Accuracy
 from pipeline.host import progress
 from pipeline.ipfs.cid import Cid
@@ -102,32 +102,24 @@ def locate(
     project, store = project or Layout(), store or Store.usual()
     if (found := _CID.fullmatch(name)) and (cid := _cid(found["cid"], name)):
         return _of_cid(cid, _listed(project), wanted, store)
-    if (path := Path(name)).exists():
-        held = verified.read(path)
-        why = f"{name}: a path; nobody said what it must be, so nothing was verified"
-        return _located(held, None, wanted, why)
-    listed = _listed(project)
+    path, listed = Path(name), _listed(project)
+    if verified.holds_ir(path):
+        return _of_path(path, wanted)
     if found_here := _choose(name, listed, wanted):
         return _of_project(*found_here, wanted, project, store)
     if found_there := _choose(name, _known(store), wanted):
         known, why = found_there
         return _located(_stored(Cid.parse(known.cid), store), known, wanted, why)
-    if _HUB.fullmatch(name):
-        from pipeline.runtime import hub
-
-        try:
-            built = hub.build(name, wanted, store)
-        except SpecError as e:
-            raise SpecError(f"{e}; {_tried(name, listed, store)}") from e
-        held = _stored(Cid.parse(built.cid), store)
-        store.sweep()
-        chosen = "asked for" if wanted.precision != "auto" else "because nothing was measured of it"
-        why = (
-            f"{name}: {built.task} at commit {built.commit[:12]}, {built.precision}, {chosen}; "
-            "it was validated on nothing"
-        )
-        return _located(held, None, wanted, why, built.precision)
-    raise SpecError(_tried(name, listed, store))
+    if name and path.exists():
+        return _of_path(path, wanted)  # which says what it lacks
+    if not _HUB.fullmatch(name):
+        raise SpecError(_tried(name, listed, store))
+    try:
+        return _of_hub(name, wanted, store)
+    except SourceError as e:
+        if "/" in name:
+            raise
+        raise SourceError(f"{e}; {_tried(name, listed, store)}") from e
 
 
 def _plain(wanted: Wanted) -> Wanted:
@@ -158,10 +150,30 @@ def _cid(text: str, name: str) -> Cid | None:
 
 
 def _of_cid(cid: Cid, listed: Sequence[Known], wanted: Wanted, store: Store) -> Located:
-    held = _stored(cid, store)
     of = (known for known in (*listed, *_known(store)) if Cid.parse(known.cid) == cid)
     known = next(of, None)
-    return _located(held, known, wanted, f"ipfs://{cid}: asked for by its CID{_state(known)}")
+    why = f"ipfs://{cid}: asked for by its CID{_state(known)}"
+    return _located(_stored(cid, store), known, wanted, why)
+
+
+def _of_path(path: Path, wanted: Wanted) -> Located:
+    why = f"{path}: a path; nobody said what it must be, so nothing was verified"
+    return _located(verified.read(path), None, wanted, why)
+
+
+def _of_hub(name: str, wanted: Wanted, store: Store) -> Located:
+    """What a Hugging Face model became here."""
+    from pipeline.runtime import hub
+
+    built = hub.build(name, wanted, store)
+    chosen = "asked for" if wanted.precision != "auto" else "because nothing was measured of it"
+    why = (
+        f"{name}: {built.task} at commit {built.commit[:12]}, {built.precision}, {chosen}; "
+        "it was validated on nothing"
+    )
+    held = _stored(Cid.parse(built.cid), store)
+    store.sweep()
+    return _located(held, None, wanted, why, built.precision)
 
 
 def _stored(cid: Cid, store: Store) -> Held:
@@ -177,13 +189,13 @@ def _stored(cid: Cid, store: Store) -> Held:
 
 
 def _leased(cid: Cid, store: Store) -> Held:
-    lease = store.lease("ir", key(cid))
+    where, lease = f"ipfs://{cid}", store.lease("ir", key(cid))
     try:
         held = verified.read(store.bring(cid), cid)
     except BaseException:
         lease.close()
         raise
-    return replace(held, where=f"ipfs://{cid}", lease=lease)
+    return replace(held, where=where, lease=lease)
 
 
 def _known(store: Store) -> list[Known]:

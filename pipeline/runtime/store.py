@@ -8,6 +8,7 @@
       known/<cid>.json    evidence: which model's, at which precision, how good, how fast
       names/<name>.json   what a Hugging Face name stands for: a commit, a CID
       used/               a file for each of the first four, locked while it is in use
+      work/               locks, scratch, logs
 
 What is in the first four goes when there is more than OVPIPE_HOME_MAX_GIB, the least recently used
 first, and never what a process uses.
@@ -16,7 +17,7 @@ first, and never what a process uses.
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
@@ -93,7 +94,9 @@ class Store:
 
     def compiled(self, cid: str) -> Path:
         """Where OpenVINO keeps what it compiled of an artifact (CACHE_DIR)."""
-        return self.folder("cache", key(Cid.parse(cid)))
+        name = key(Cid.parse(cid))
+        self.lease("cache", name).close()
+        return self.folder("cache", name)
 
     def __contains__(self, cid: Cid) -> bool:
         return (self.home / "ir" / key(cid)).is_dir()
@@ -154,7 +157,7 @@ class Store:
         """What keeps something from being swept until it is closed, or nobody has it any more."""
         import fcntl
 
-        held = (self.folder("used") / f"{kind}-{name}").open("w")
+        held = self._mark(kind, name).open("w")
         os.utime(held.fileno())
         fcntl.flock(held, fcntl.LOCK_SH)
         return held
@@ -208,20 +211,24 @@ class Store:
         for kind in KINDS:
             folder = self.home / kind
             for path in folder.iterdir() if folder.is_dir() else ():
-                mark = self.home / "used" / f"{kind}-{path.name}"
+                mark = self._mark(kind, path.name)
                 used = (mark if mark.exists() else path).stat().st_mtime
                 yield Item(kind, path.name, _size_bytes(path), used)
+
+    def _mark(self, kind: str, name: str) -> Path:
+        """The file that is locked while something is in use, with an artifact what is compiled."""
+        return self.folder("used") / (name if kind in ("ir", "cache") else f"{kind}-{name}")
 
     def _remove(self, kind: str, name: str) -> bool:
         """Remove what nobody uses, in one step as others see it; whether it is gone."""
         import fcntl
 
-        with (self.folder("used") / f"{kind}-{name}").open("a") as mark:
+        with self._mark(kind, name).open("a") as mark:
             try:
                 fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            with self._scratch(f"removed-{kind}-{name}") as scratch:
+            with self._scratch(f"removed-{kind}-{name}") as scratch, suppress(FileNotFoundError):
                 (self.home / kind / name).rename(scratch / "removed")
         return True
 

@@ -31,6 +31,8 @@ from pipeline.networks import ir
 if TYPE_CHECKING:
     import openvino as ov
 
+_NETWORKS = (".xml", ".onnx")
+_MAX_BESIDE_BYTES = 64 << 20  # of what lies beside networks, where nothing is verified
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
 # How a tensor of an ONNX file says that its content lies in another file: the key `location` of
 # StringStringEntryProto (onnx.proto3, TensorProto.external_data).
@@ -83,8 +85,13 @@ class Held:
             if f"{name}.xml" in self.files:
                 return core.read_model(*self.source(name))
             if (content := self.files.get(f"{name}.onnx")) is not None:
-                lone = _EXTERNAL not in bytes(content)
-                return core.read_model(bytes(content) if lone else self.path)
+                if _EXTERNAL not in (whole := bytes(content)):
+                    return core.read_model(whole)
+                if self.cid is not None:
+                    raise ContentError(f"{self.where}: {name}.onnx: its weights lie elsewhere")
+                return core.read_model(
+                    self.path / f"{name}.onnx" if self.path.is_dir() else self.path
+                )
         except RuntimeError as e:
             raise ContentError(f"{self.where}: {name}: {reasons.last_line(str(e))}") from e
         raise SpecError(f"{self.where}: network {name!r}: have {self.names()}")
@@ -151,12 +158,20 @@ class Held:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def holds_ir(path: Path) -> bool:
+    """Whether a path is one that `read` takes, as far as names tell."""
+    if path.is_dir():
+        return any(below.suffix in _NETWORKS for below in path.iterdir())
+    return path.suffix in _NETWORKS and path.exists()
+
+
 def read(path: Path, cid: Cid | None = None, *, files: Iterable[FileEntry] = ()) -> Held:
     """The files of an IR folder, of a lone `.xml` with its `.bin`, or of a lone `.onnx`.
 
     Args:
-        path: the folder or file; it may itself be a link, and nothing in it.
-        cid: what the folder must be; without one nothing is verified.
+        path: the folder or file; it may itself be a link.
+        cid: what the folder must be; without one nothing is verified, links are followed, and what
+            is large and no network is left out.
         files: the manifest that goes with the CID, so that a message can name the file.
 
     Raises:
@@ -167,34 +182,39 @@ def read(path: Path, cid: Cid | None = None, *, files: Iterable[FileEntry] = ())
     """
     if not path.exists():
         raise SpecError(f"{path}: not there")
-    if not path.is_dir():
-        return _lone(path)
-    folders, sources = scan(path.resolve())
-    if not any(s.name.endswith((".xml", ".onnx")) and "/" not in s.name for s in sources):
-        raise SpecError(f"{path}: no OpenVINO IR in it: want openvino_model.xml and .bin")
-    found, weights = _held(sources, str(path))
-    for source in (*folders, *sources):
-        source.check()
-    if cid is not None:
+    if not holds_ir(path):
+        raise SpecError(f"{path}: want a folder with openvino_model.xml and .bin, or .xml or .onnx")
+    if cid is None:
+        found, weights = _held(_unverified(path), str(path))
+    else:
+        folders, sources = scan(path.resolve())
+        found, weights = _held(sources, str(path))
+        for source in (*folders, *sources):
+            source.check()
         _verify(folders, found, cid, path, tuple(files))
     contents = {file.name: file.content for file in found}
-    return Held(str(path), str(cid) if cid else None, contents, path, weights)
+    return Held(str(path), str(cid) if cid else None, contents, path.resolve(), weights)
 
 
-def _lone(path: Path) -> Held:
-    """A network that is a file, or two, called as an artifact's."""
-    if path.suffix not in (".xml", ".onnx"):
-        raise SpecError(f"{path}: want a folder with IR, or a file .xml or .onnx")
-    parts = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
-    sources = [
-        Source(f"{ir.MODEL}{part.suffix}", source.path, source.stamp)
-        for part in parts
-        if part.exists()
-        for source in scan(part.resolve())[1]
+def _unverified(path: Path) -> list[Source]:
+    """What belongs to a folder or file that nobody gave a CID for; links are followed."""
+    if path.is_dir():
+        below = [*path.glob("*"), *path.glob("*/*")]
+        names = {file: file.relative_to(path).as_posix() for file in below if not file.is_dir()}
+    else:
+        names = {path: f"{ir.MODEL}{path.suffix}"}
+    weights = {
+        file.with_suffix(".bin"): f"{name[:-4]}.bin"
+        for file, name in names.items()
+        if file.suffix == ".xml"
+    }
+    names |= {file: name for file, name in weights.items() if file.exists()}
+    return [
+        Source(name, source.path, source.stamp)
+        for file, name in names.items()
+        for source in scan(file.resolve())[1]
+        if source.size_bytes <= _MAX_BESIDE_BYTES or file.suffix in _NETWORKS or file in weights
     ]
-    found, weights = _held(sources, str(path))
-    contents = {file.name: file.content for file in found}
-    return Held(str(path), None, contents, path.resolve(), weights)
 
 
 def _held(sources: Sequence[Source], where: str) -> "tuple[list[HeldFile], dict[str, ov.Tensor]]":
