@@ -10,7 +10,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -120,7 +119,7 @@ def test_a_method_has_the_parameters_that_callers_name(method: str, parameters: 
 
 
 def test_backends_are_had_by_name() -> None:
-    assert BACKEND_REGISTRY == {"cpu": CPUBackend, "openvino": OpenVINOBackend}
+    assert dict(BACKEND_REGISTRY) == {"cpu": CPUBackend, "openvino": OpenVINOBackend}
     assert list_available_backends() == ["cpu", "openvino"]
     assert isinstance(get_backend("openvino", {"openvino_device": "AUTO"}), OpenVINOBackend)
     assert isinstance(get_backend("intel"), OpenVINOBackend)
@@ -137,24 +136,22 @@ def test_attributes_that_callers_touch_are_there(backend: OpenVINOBackend, name:
     assert backend._version == ov.__version__
 
 
-def keys_of_upstream() -> set[str]:
-    """The keys that upstream_api.md lists under "Config keys read"."""
-    return set(
-        """cache_dir openvino_device precision device model_type model_path model_format use_optimum
-        mixed_precision mixed_precision_config multi_device device_priorities cpu_threads
-        dynamic_shapes performance_hint model_caching gpu_fp16_enable gpu_optimize calibration_data
-        calibration_samples precompile_shapes input_shapes compression optimization_level
-        trust_remote_code batch_size sequence_length execution_order normalize imagenet_norm
-        sample_rate original_sample_rate feature_size feature_type max_length min_length num_beams
-        temperature top_k top_p dynamic_axes input_names output_names opset_version keep_onnx
-        layout""".split()
-    )
+# What upstream_api.md lists under "Config keys read".
+CONFIG_KEYS = """
+cache_dir openvino_device precision device model_type model_path model_format use_optimum
+mixed_precision mixed_precision_config multi_device device_priorities cpu_threads dynamic_shapes
+performance_hint model_caching gpu_fp16_enable gpu_optimize calibration_data calibration_samples
+precompile_shapes input_shapes compression optimization_level trust_remote_code batch_size
+sequence_length execution_order normalize imagenet_norm sample_rate original_sample_rate
+feature_size feature_type max_length min_length num_beams temperature top_k top_p dynamic_axes
+input_names output_names opset_version keep_onnx layout
+"""
 
 
 def test_every_config_key_is_known_and_documented() -> None:
     text = (ROOT / "docs" / "runtime.md").read_text()
 
-    assert {key.name for key in configs.KEYS} == keys_of_upstream()
+    assert {key.name for key in configs.KEYS} == set(CONFIG_KEYS.split())
     for key in configs.KEYS:
         row = f"| `{key.name}` | {key.calls.replace(' ', ', ')} | {key.fate} | {key.meaning} |"
         assert row in text, row
@@ -579,8 +576,8 @@ FLAGS = {
 
 
 @pytest.fixture(scope="module")
-def helps() -> Iterator[dict[str, str]]:
-    yield {
+def helps() -> dict[str, str]:
+    return {
         script: subprocess.run(
             [sys.executable, str(ROOT / "examples" / script), "--help"],
             env={"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
