@@ -1,4 +1,4 @@
-"""The user's guide, word by word: every Python block runs as written, every shell line as it stands.
+"""The user's guide, word by word: every Python block and every shell line runs as written.
 
 `bert-base-uncased` comes from a hub on loopback: the right architecture with random weights, small
 here and of its real sizes in soak. tests/data/openvino_integration_guide.md is the guide's text.

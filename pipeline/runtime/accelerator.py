@@ -174,7 +174,8 @@ class ModelWrapper:
         if answer["status"] != "success":
             raise DataError(answer["message"])
         made = vectors(answer["results"])
-        return (made if isinstance(input_text, list) else made[0]).tolist()
+        listed: list[Any] = (made if isinstance(input_text, list) else made[0]).tolist()
+        return listed
 
     def switch_hardware(self, hardware_profile: Profile) -> Answer:
         """Load it on other hardware; where that fails, it stays where it is."""

@@ -115,7 +115,7 @@ class Backend:
             began = time.perf_counter()
             results: Any = loaded.infer(ready)
         else:
-            raw = contents.raw(content, given, ranks, loaded.task)
+            raw = contents.raw(content, given, ranks, loaded)
             items, began = raw.items, time.perf_counter()
             results, told = contents.answers(loaded, raw)
             said = told or said
@@ -261,31 +261,54 @@ def described(device: "Device") -> Answer:
 
 def _entry(name: str, device: str, loaded: "Loaded", asked: Loading) -> dict[str, Any]:
     """What `models` keeps of a loaded model."""
-    from pipeline.networks.session import execution_devices, execution_precision
-
-    compiled = {network: session.compiled for network, session in loaded.sessions.items()}
-    first, located = next(iter(compiled.values())), loaded.located
-    inputs = [port for each in compiled.values() for port in each.inputs]
-    outputs = [port for each in compiled.values() for port in each.outputs]
+    located = loaded.located
+    inputs, outputs = _ports(loaded)
     return {
         "name": name,
         "device": device,
         "model_path": located.held.where,
-        "model_format": "ONNX" if f"{next(iter(compiled))}.onnx" in located.held.files else "IR",
+        "model_format": "ONNX" if any(f.endswith(".onnx") for f in located.held.files) else "IR",
         "precision": str(located.precision or "unknown").upper(),
         "loaded": True,
         "asked": asked,
         "loaded_model": loaded,
         "task": loaded.task,
         "model_type": asked.kind,
-        "framework": "openvino",
-        "execution_devices": list(execution_devices(first)),
-        "execution_precision": execution_precision(first),
         "ranks": {ports.name(port): _rank(port) for port in inputs},
         "inputs_info": shapes.of(inputs),
         "outputs_info": shapes.of(outputs),
         "message": located.why,
         "load_time": time.time(),
+        **_running(loaded),
+    }
+
+
+def _ports(loaded: "Loaded") -> "tuple[list[ov.Output], list[ov.Output]]":
+    """The inputs and outputs of its networks."""
+    held = loaded.located.held
+    if loaded.is_served or loaded.is_original:
+        networks = [held.model(name) for name in held.names()]
+    else:
+        networks = [session.compiled for session in loaded.sessions.values()]
+    return (
+        [port for network in networks for port in network.inputs],
+        [port for network in networks for port in network.outputs],
+    )
+
+
+def _running(loaded: "Loaded") -> dict[str, Any]:
+    """Who runs it, where, and at which precision."""
+    if loaded.is_served:
+        return {
+            "framework": "openvino.genai",
+            "execution_devices": [loaded.device],
+            "execution_precision": None,
+        }
+    first = next(iter(loaded.sessions.values()))
+    return {
+        "framework": getattr(first, "framework", "openvino"),
+        "execution_devices": list(first.execution_devices),
+        "execution_precision": first.execution_precision,
     }
 
 

@@ -84,7 +84,7 @@ KEYS = (
     Key("device", "load run", TEXT, "honoured",
         "`CPU`, `GPU.1`, `AUTO`, `HETERO:GPU,CPU`, `MULTI:...`, `BATCH:CPU(4)`"),
     Key("precision", "constructor load convert", TEXT, "honoured",
-        "`auto` (the fastest that met its gate), or `FP32` (which runs at f32), `FP16`, `INT8` ..."),
+        "`auto` (the fastest that met its gate), `FP32` (which runs at f32), `FP16`, `INT8` ..."),
     Key("model_type", "load run", TEXT, "honoured",
         "`text`, `vision`, `audio`, `multimodal`, or a task by its name"),
     Key("model_path", "load", PLACE, "honoured", "what is loaded in place of the name"),
@@ -97,7 +97,8 @@ KEYS = (
         "what stands after the colon of AUTO, HETERO and MULTI"),
     Key("cpu_threads", "load", COUNT, "mapped", "INFERENCE_NUM_THREADS"),
     Key("performance_hint", "load", TEXT, "mapped", "PERFORMANCE_HINT; LATENCY without it"),
-    Key("gpu_fp16_enable", "load", SWITCH, "mapped", "INFERENCE_PRECISION_HINT on a GPU: f16, or f32 where False"),
+    Key("gpu_fp16_enable", "load", SWITCH, "mapped",
+        "INFERENCE_PRECISION_HINT on a GPU: f16, or f32 where False"),
     Key("mixed_precision", "load", SWITCH, "mapped",
         "INFERENCE_PRECISION_HINT left to the device, or the default of mixed_precision_config"),
     Key("mixed_precision_config", "load", MAPPING, "mapped",
@@ -134,14 +135,16 @@ KEYS = (
         "max_new_tokens of openvino.genai: of the answer alone"),
     Key("min_length", "generation", COUNT, "mapped", "min_new_tokens of openvino.genai"),
     Key("num_beams", "generation", COUNT, "honoured", "beams; 1 is greedy"),
-    Key("temperature", "generation", NUMBER, "honoured", "above 0: draws, and does not take the best"),
+    Key("temperature", "generation", NUMBER, "honoured",
+        "above 0: draws, and does not take the best"),
     Key("top_k", "generation", COUNT, "honoured", "of how many tokens is drawn"),
     Key("top_p", "generation", NUMBER, "honoured", "of which share of probability is drawn"),
     Key("dynamic_axes", "convert", MAPPING, "honoured",
         "axes of inputs that vary, as {'x': {0: 'batch'}}; others are as in the example"),
     Key("input_names", "convert", NAMES, "honoured", "names of the inputs, in order"),
     Key("output_names", "convert", NAMES, "honoured", "names of the outputs, in order"),
-    Key("opset_version", "convert", COUNT, "honoured", "of the ONNX file of keep_onnx; 13 without it"),
+    Key("opset_version", "convert", COUNT, "honoured",
+        "of the ONNX file of keep_onnx; 13 without it"),
     Key("keep_onnx", "convert", SWITCH, "honoured", "an ONNX file of the model beside the IR"),
     Key("layout", "convert", ANY, "honoured", "layouts of the inputs, as 'NCHW' or {'x': 'NCHW'}"),
 )  # fmt: skip
@@ -183,7 +186,7 @@ class Loading(NamedTuple):
     shapes: Any
     is_dynamic: bool
     calibration: Any
-    allow: tuple[str, ...]
+    allow: tuple[Literal["remote_code"], ...]
     batch_size: int | None
     notes: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""What callers hand in: tensors by name, as lists too, or what people have, in a dict of its own."""
+"""What callers hand in: tensors by name, as lists too, or what people have, in a dict."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,7 +69,7 @@ def tensors(content: Mapping[str, Any], ranks: Ranks) -> tuple[Tensors, int]:
     return ready, items
 
 
-def raw(content: Any, given: Config, ranks: Ranks, task: str | None) -> Raw:
+def raw(content: Any, given: Config, ranks: Ranks, loaded: "Loaded") -> Raw:
     """What people have, out of the dict that it may come in.
 
     Raises:
@@ -80,14 +80,14 @@ def raw(content: Any, given: Config, ranks: Ranks, task: str | None) -> Raw:
     settings = {ours: given[key] for key, ours in _SETTINGS.items() if given.get(key)}
     rate = given.get("original_sample_rate", given.get("sample_rate"))
     told = {
-        "settings": settings or None,
+        "settings": settings if settings and loaded.generates else None,
         "sampling_rate": rate,
         "max_length": given.get("sequence_length"),
     }
     if isinstance(content, Mapping):
         content = dict(content)
         told["sampling_rate"] = content.pop("sampling_rate", rate)
-        content, labels = _unwrapped(content, ranks, task)
+        content, labels = _unwrapped(content, ranks, loaded.task)
         told |= {"labels": labels} if labels else {}
     if isinstance(content, np.ndarray) and content.ndim == 4:
         content = list(content)

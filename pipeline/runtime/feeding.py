@@ -59,6 +59,11 @@ class Feeding:
             made: list[Tensors] = self._task.encode(items, self._folder, self._model, options)
         return made
 
+    def tokens(self, items: Sequence[Item], options: Any) -> Tensors:
+        """Texts as tokens by the tokenizer IR, in one batch."""
+        made = list(self._tokenizer([_texts(item, options) for item in items], options))
+        return texts.batch(made, self._tokenizer.padding, options.padding_side)
+
     def run(
         self, networks: Mapping[str, Session], inputs: Sequence[Tensors], options: Any
     ) -> tuple[list[Tensors], list[Tensors]]:

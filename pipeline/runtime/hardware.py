@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SpecError
@@ -196,10 +197,19 @@ def _cpu() -> dict[str, Any]:
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "available": True,
+        "full_name": _processor(),
         "architecture": platform.machine(),
         "threads": threads,
         "memory_mb": memory.available_bytes() / 1e6,
     }
+
+
+def _processor() -> str:
+    """The CPU as Linux calls it."""
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def _openvino() -> dict[str, Any]:

@@ -143,16 +143,9 @@ def _built(repo: str, commit: str, wanted: "Wanted", store: Store) -> Built:
             f"{repo}: config.json: architectures {have}: no task is known by it: "
             f"name one of {kinds.names('task')}"
         )
-    name = quote(f"{repo}@{commit}.{task}", safe="@")
+    name, model = _name(repo, commit, task), _model(repo, commit, task, wanted)
     with store.lease("build", name):
         layout = Layout(store.folder("build", name))
-        model = Model(
-            name=repo.rpartition("/")[2],
-            source=f"hf:{repo}@{commit}",
-            format="transformers",
-            task=task,
-            allow=wanted.allow,
-        )
         variant = Variant(
             name=f"{model.name}-{wanted.precision}", model=model.name, precision=wanted.precision
         )
@@ -166,6 +159,34 @@ def _built(repo: str, commit: str, wanted: "Wanted", store: Store) -> Built:
         cid = folder_cid(layout.ir(variant.name))
         store.keep(layout.ir(variant.name), cid)
     return Built(cid=str(cid), commit=commit, precision=wanted.precision, task=task)
+
+
+def source(name: str, wanted: "Wanted", store: Store) -> tuple[Model, Path] | None:
+    """The entry and the source of a model that was built; None if they are not in the store."""
+    repo, _, revision = name.partition("@")
+    wanted = wanted._replace(precision=_DEFAULT if wanted.precision == "auto" else wanted.precision)
+    commit = _known_commit(repo, revision or _BRANCH, store)
+    built = store.named(_key(repo, commit, wanted), Built) if commit else None
+    if commit is None or built is None:
+        return None
+    model = _model(repo, commit, built.task, wanted)
+    path = Layout(store.folder("build", _name(repo, commit, built.task))).source(model.name)
+    return (model, path) if path.is_dir() else None
+
+
+def _name(repo: str, commit: str, task: str) -> str:
+    """What a model's project is called in the store."""
+    return quote(f"{repo}@{commit}.{task}", safe="@")
+
+
+def _model(repo: str, commit: str, task: str, wanted: "Wanted") -> Model:
+    return Model(
+        name=repo.rpartition("/")[2],
+        source=f"hf:{repo}@{commit}",
+        format="transformers",
+        task=task,
+        allow=wanted.allow,
+    )
 
 
 def _recipe(precision: str, config: Mapping[str, Any]) -> dict[str, JsonValue]:

@@ -10,25 +10,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import kinds
 from pipeline.errors import SpecError
-from pipeline.networks import ir
-from pipeline.networks.inputs import TOKENS
 from pipeline.networks.session import Hint, Session, configuration
 from pipeline.networks.tensors import Tensors
-from pipeline.runtime import extra, generation, given, texts
-from pipeline.spec import Model
+from pipeline.runtime import generation, given
+from pipeline.runtime.feeding import Feeding
+from pipeline.runtime.names import Located, Wanted, locate
 from pipeline.tasks import Item, Outcome
 
 if TYPE_CHECKING:
     import openvino as ov
-
-    from pipeline.runtime.names import Located
-
-# What tasks read beside the networks: configurations, tokenizers, processors; no weights.
-_BESIDE = ("*.json", "*.txt", "*.jinja", "*.model", "*.spm")
 
 
 class Loaded:
@@ -41,6 +35,7 @@ class Loaded:
         hint: what the device is tuned for.
         properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
         prepare: what becomes of each network before it is compiled, as static shapes.
+        originals: what runs in place of its networks, as sessions do (runtime/cpu.py).
 
     Attributes:
         task: what its networks are for, as in params.yaml; None where nobody knows.
@@ -63,9 +58,10 @@ class Loaded:
         hint: Hint = "LATENCY",
         properties: Mapping[str, object] | None = None,
         prepare: Callable[["ov.Model"], "ov.Model"] | None = None,
+        originals: Mapping[str, Any] | None = None,
     ) -> None:
         self.located, self.device = located, device
-        self._prepare = prepare or (lambda network: network)
+        self._prepare, self._originals = prepare or (lambda network: network), originals
         self._execution, self._hint, self._properties = execution, hint, properties
         self.task: str | None = None
         self.options: Any = None
@@ -105,21 +101,19 @@ class Loaded:
             ToolError: a library is not here that pictures or sounds want.
             LibraryError: openvino.genai gave up.
         """
-        member, options = self._known(), self._chosen(labels, max_length)
+        task, options = self._known(), self._chosen(purpose, labels, max_length)
         if self._writer:
-            asked = asked if isinstance(asked, list) and not _is_chat(asked) else [asked]
-            told = {"sampling_rate": sampling_rate, "settings": settings}
-            return ["".join(self.stream(one, **told)) for one in asked]
-        items = given.items(asked, member, sampling_rate=sampling_rate)
-        if getattr(member, "FED_TOKENS", False):
-            inputs, outputs = self._together(self._tokens(items, options, purpose))
-        else:
-            if purpose is not None:
-                raise SpecError(f"purpose {purpose!r}: {self.task} has no prompts")
-            inputs = self._encoded(items, options)
-            outputs = [member.run(self.sessions, one, options) for one in inputs]
-        every = zip(items, inputs, outputs, strict=True)
-        return [self._answer(Outcome(*one, options, self._read)) for one in every]
+            several = asked if isinstance(asked, list) and not _is_chat(asked) else [asked]
+            return [
+                "".join(self.stream(one, sampling_rate=sampling_rate, settings=settings))
+                for one in several
+            ]
+        if settings is not None:
+            raise SpecError(f"settings {dict(settings)}: {self.task} generates nothing")
+        items = given.items(asked, task, sampling_rate=sampling_rate)
+        inputs = self._feeding.inputs(items, options)
+        every = zip(items, *self._feeding.run(self.sessions, inputs, options), strict=True)
+        return [self._answer(Outcome(*one, options, self._feeding.read)) for one in every]
 
     def stream(
         self,
@@ -156,10 +150,14 @@ class Loaded:
         return generation.streamed(write)
 
     def tokens(self, asked: str | list[str], *, max_length: int | None = None) -> Tensors:
-        """Texts as what the network is fed, in one batch: `infer` takes it."""
+        """Texts as what the network is fed, in one batch: `infer` takes it.
+
+        Raises:
+            SpecError: the artifact has no tokenizer IR.
+            DataError: something is no text.
+        """
         items = given.items(asked, self._known())
-        made = self._tokens(items, self._chosen(None, max_length))
-        return texts.batch(made, self._tokenizer.padding, self.options.padding_side)
+        return self._feeding.tokens(items, self._chosen(None, None, max_length))
 
     def rank(self, query: str, documents: Sequence[str]) -> list[tuple[int, float]]:
         """The places of documents and how relevant each is to a query, the most relevant first."""
@@ -174,9 +172,26 @@ class Loaded:
         if self._member:
             self._feeding.close()
 
+    @property
+    def is_original(self) -> bool:
+        """Whether something else than OpenVINO runs it."""
+        return self._originals is not None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether openvino.genai runs it: of `sessions` none is compiled unless it is asked for."""
+        return not isinstance(self._writer, generation.Loop | None)
+
+    @property
+    def generates(self) -> bool:
+        """Whether its task goes on with what it is given."""
+        return self._writer is not None
+
     @cached_property
     def sessions(self) -> dict[str, Session]:
         """Its networks on the device, by the names of their files."""
+        if self._originals is not None:
+            return dict(self._originals)
         held = self.located.held
         return {
             name: Session(
@@ -206,9 +221,11 @@ class Loaded:
         properties = configuration(
             self.device, self._execution, self._hint, self._properties, remembers=True
         )
-        served = generation.served(
-            self.located.held, self._member, self.options, self.device, properties
-        )
+        served = None
+        if not self.is_original:
+            served = generation.served(
+                self.located.held, self._member, self.options, self.device, properties
+            )
         if served or not hasattr(self._member, "begin"):
             return served
         return generation.Loop(
@@ -225,103 +242,30 @@ class Loaded:
             )
         return self._member
 
-    def _chosen(self, labels: Sequence[str] | None, max_length: int | None = None) -> Any:
-        """The task's options, with those of a call."""
-        fields, update = type(self.options).model_fields, dict[str, Any]()
+    def _chosen(
+        self, purpose: str | None, labels: Sequence[str] | None, max_length: int | None
+    ) -> Any:
+        """The task's options, with what a call says."""
+        known = type(self.options).model_fields
+        changes: dict[str, Any] = {}
+        if purpose is not None:
+            prompts = self.options.prompts if "prompts" in known else {}
+            if purpose not in prompts:
+                raise SpecError(f"purpose {purpose!r}: the artifact's are {sorted(prompts)}")
+            changes["default_prompt"] = purpose
         if labels is not None:
-            if "template" not in fields:
-                raise SpecError(f"labels {list(labels)}: {self.task} has labels of its own")
-            update["labels"] = tuple(labels)
+            if "template" not in known:
+                raise SpecError(f"labels {list(labels)}: {self.task} chooses none of a call's")
+            changes["labels"] = tuple(labels)
         if max_length is not None:
             if not 2 <= max_length <= (most := getattr(self.options, "max_length", 0)):
                 raise SpecError(f"max_length {max_length}: {self.task} takes 2 to {most} tokens")
-            update["max_length"] = max_length
-        return self.options.model_copy(update=update) if update else self.options
+            changes["max_length"] = max_length
+        return self.options.model_copy(update=changes)
 
     def _answer(self, outcome: Outcome) -> Any:
         answer = getattr(self._member, "answer", None)
         return answer(outcome) if answer else outcome.outputs
-
-    @cached_property
-    def _writer(self) -> generation.Writer | None:
-        """What generates, if its task does; None too where the task alone hears what is said."""
-        held, member = self.located.held, self._member
-        properties = configuration(
-            self.device, self._execution, self._hint, self._properties, remembers=True
-        )
-        whisper = getattr(self.options, "whisper", None)
-        if generation.is_served() and whisper:
-            return generation.Speech(held, self.device, whisper.language, properties)
-        if not hasattr(member, "begin"):
-            return None
-        if generation.is_served() and getattr(member, "SERVED_BY", None) == "LLMPipeline":
-            ends = self.options.end_token_ids
-            return generation.Language(held, self.device, ends, properties)
-        return generation.Loop(member, self.sessions, self.options, self._fed, self._read)
-
-    def _fed(self, asked: Any) -> Tensors:
-        """What the networks are fed of one item that they go on with."""
-        if _is_chat(asked):
-            raise SpecError(f"messages: want a text, or for a chat {extra.hint('openvino-genai')}")
-        if getattr(self._member, "FED_TOKENS", False):
-            return self._tokens([Item(asked)], None)[0]
-        return self._encoded([Item(asked)], self.options)[0]
-
-    # Texts
-
-    @cached_property
-    def _tokenizer(self) -> texts.Tokenizer:
-        return texts.Tokenizer(self.located.held)
-
-    @cached_property
-    def _detokenizer(self) -> texts.Detokenizer:
-        return texts.Detokenizer(self.located.held)
-
-    def _read(self, tokens: Sequence[int]) -> str:
-        return self._detokenizer(tokens)
-
-    def _tokens(
-        self, items: Sequence[Item], options: Any, purpose: str | None = None
-    ) -> list[Tensors]:
-        """The tokens of each text with its prompt, or of each pair."""
-        prefix = self._prefix(purpose)
-        rows = [
-            item.input if isinstance(item.input, tuple) else (prefix + item.input,)
-            for item in items
-        ]
-        return list(self._tokenizer(rows, options.max_length))
-
-    def _prefix(self, purpose: str | None) -> str:
-        if purpose is None:
-            return str(self.options.prefix)
-        prompts = getattr(self.options, "prompts", {})
-        if purpose not in prompts:
-            raise SpecError(f"purpose {purpose!r}: have {sorted(prompts)}")
-        return str(prompts[purpose])
-
-    def _together(self, inputs: Sequence[Tensors]) -> tuple[list[Tensors], list[Tensors]]:
-        """Inputs and outputs of texts that run as one batch; where no mask is taken, one by one."""
-        run = self._known().run
-        alike = len({sample[TOKENS].shape for sample in inputs}) == 1
-        if not (alike or texts.MASK in self.sessions[ir.MODEL].inputs):
-            return list(inputs), [run(self.sessions, one, self.options) for one in inputs]
-        fed = texts.batch(inputs, self._tokenizer.padding, self.options.padding_side)
-        return _rows(fed), _rows(run(self.sessions, fed, self.options))
-
-    # Pictures and sounds
-
-    @cached_property
-    def _folder(self) -> Path:
-        """The files beside the networks, as libraries take them that take paths only."""
-        return self._private.enter_context(self.located.held.copied(*_BESIDE))
-
-    def _encoded(self, items: Sequence[Item], options: Any) -> list[Tensors]:
-        """What the task itself makes of items, as it did where the artifact was validated."""
-        where = str(self.located.held.where)
-        model = Model(name=where, source=where, format="openvino", task=str(self.task))
-        with extra.wanted(str(self.task)):
-            made: list[Tensors] = self._known().encode(items, self._folder, model, options)
-        return made
 
 
 def load(

@@ -1,8 +1,8 @@
 """An artifact on a device as a config of IPFS Accelerate asks for it.
 
-An artifact of the pipeline is at the precision that it is, whole and validated. A file that somebody
-has is brought to the precision and the shapes that are asked for in memory, and is that precision or
-is refused.
+An artifact of the pipeline is at the precision that it is, whole and validated. A file that
+somebody has is brought to the precision and the shapes that are asked for in memory, and is that
+precision or is refused.
 """
 
 from typing import TYPE_CHECKING, Any, cast
@@ -36,7 +36,7 @@ def opened(name: str, asked: Loading) -> Loaded:
     """
     requested = devices.parse(asked.device)
     device = str(requested)
-    located = locate(str(asked.path or name), _wanted(asked, device))
+    located = locate(str(asked.path or name), wanted(asked, device))
     _check(located, asked)
     if requested.left_out:
         told = f"{located.why}; it runs on {device}: {'; '.join(requested.left_out)}"
@@ -54,7 +54,7 @@ def opened(name: str, asked: Loading) -> Loaded:
             network = _brought(network, asked)
         return shapes.shaped(network, asked.shapes)
 
-    return Loaded(
+    loaded = Loaded(
         located,
         device,
         execution=asked.execution,
@@ -62,9 +62,16 @@ def opened(name: str, asked: Loading) -> Loaded:
         properties=properties,
         prepare=prepared,
     )
+    if loaded.is_served and (asked.shapes or (is_file and asked.precision != "auto")):
+        raise SpecError(
+            f"{located.held.where}: openvino.genai runs it as it is: want no input_shapes, and "
+            "precision auto"
+        )
+    return loaded
 
 
-def _wanted(asked: Loading, device: str) -> Wanted:
+def wanted(asked: Loading, device: str) -> Wanted:
+    """How an artifact is wanted."""
     is_type = asked.kind in MODEL_TYPES
     return Wanted(
         precision=asked.precision,
@@ -80,7 +87,8 @@ def _wanted(asked: Loading, device: str) -> Wanted:
 def _check(located: Located, asked: Loading) -> None:
     """What a config says of an artifact must be so."""
     if asked.format and (_format(located) != asked.format):
-        raise SpecError(f"model_format: {asked.format!r}: {located.held.where} is no {asked.format}")
+        where = located.held.where
+        raise SpecError(f"model_format: {asked.format!r}: {where} is no {asked.format}")
     if asked.precision not in ("auto", located.precision) and located.precision:
         raise SpecError(
             f"precision {asked.precision!r}: {located.held.where} is {located.precision}"
