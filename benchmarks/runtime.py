@@ -2,11 +2,12 @@
 
     python benchmarks/runtime.py --rounds 9 --write
 
-First microseconds: a network that does next to nothing, called in four ways. Then a text, a picture,
-a sound, and a picture with texts: PyTorch eager at fp32, a bare OpenVINO loop with static shapes, and
-`OpenVINOBackend.run_inference`, of each precision, alone (latency) and as many at once as the device
-wants (throughput; PyTorch takes the fastest of a few batches). All take turns, with as many threads,
-in processes that see the same environment; a ratio is the median of the rounds' own.
+First microseconds: a network that does next to nothing, called in four ways. Then a text, a
+picture, a sound, and a picture with texts: PyTorch eager at fp32, a bare OpenVINO loop with static
+shapes, and `OpenVINOBackend.run_inference`, at each precision, alone (latency) and as many at once
+as the device wants (throughput; PyTorch takes the fastest of a few batches). All take turns, with
+as many threads, in processes that see the same environment; a ratio is the median of the rounds'
+own.
 
 MiniLM is real; the others are of the right architecture, small, with random weights. `--write` puts
 the tables into docs/performance.md.
@@ -281,18 +282,16 @@ def compare(
         for precision in precisions:
             torch.call("feed", fed, 1, returns=type(None))
             child = both(precision, "LATENCY")
-            three = (
-                latency(torch, "latency"),
-                latency(child, "bare_latency"),
-                latency(child, "latency"),
-            )
-            alone.append(Row(case, precision, *turns(rounds, three)))
+            pair = latency(child, "bare_latency"), latency(child, "latency")
+            found = turns(rounds, (latency(torch, "latency"), *pair))
+            alone.append(Row(case, precision, *found))
             child.close()
             child = both(precision, "THROUGHPUT")
             streams = child.call("streams", returns=int)
             torch.call("widen", sizes, streams, returns=type(None))
-            three = rate(torch, "throughput"), rate(child, "bare_rate"), rate(child, "rate")
-            busy.append(Row(case, precision, *turns(rounds, three)))
+            pair = rate(child, "bare_rate"), rate(child, "rate")
+            found = turns(rounds, (rate(torch, "throughput"), *pair))
+            busy.append(Row(case, precision, *found))
             child.close()
     return alone, busy
 
@@ -349,8 +348,9 @@ def tables(
         if not rows:
             continue
         what = "throughput" if is_rate else "latency"
-        yield f"| {what} | precision | PyTorch {unit} | bare | run_inference | times PyTorch | of bare |"
-        yield f"|{'---|' * 7}"
+        head = (what, "precision", f"PyTorch, {unit}", "bare", "ours", "times PyTorch", "of bare")
+        yield f"| {' | '.join(head)} |"
+        yield f"|{'---|' * len(head)}"
         for row in rows:
             values = [median(one) for one in (row.torch, row.bare, row.ours)]
             ratios = [
