@@ -64,7 +64,7 @@ def tensors(content: Mapping[str, Any], ranks: Ranks) -> tuple[Tensors, int]:
         if rank:
             if value.ndim + 1 == rank:
                 value = value[None]
-            items = len(value)
+            items = len(value) if value.ndim else 1
         ready[name] = value
     return ready, items
 
