@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DeviceError
-from pipeline.networks import ports, shapes
+from pipeline.networks import ports
 from pipeline.runtime import config as configs
-from pipeline.runtime import contents
+from pipeline.runtime import contents, shapes
 from pipeline.runtime.answers import Answer, answered, resident_mb
 from pipeline.runtime.config import Config, Loading
 

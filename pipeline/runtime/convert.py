@@ -17,11 +17,12 @@ import numpy as np
 from pipeline import kinds
 from pipeline.errors import DataError, ExportError, PrecisionError, SpecError
 from pipeline.host import atomic, reasons
-from pipeline.networks import shapes, writer
-from pipeline.networks.shapes import Shapes
+from pipeline.networks import writer
 from pipeline.networks.tensors import Tensors
 from pipeline.runtime import config as configs
+from pipeline.runtime import shapes
 from pipeline.runtime.config import Config
+from pipeline.runtime.shapes import Shapes
 
 if TYPE_CHECKING:
     import openvino as ov

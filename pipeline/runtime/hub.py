@@ -167,11 +167,11 @@ def source(name: str, wanted: "Wanted", store: Store) -> tuple[Model, Path] | No
     repo, _, revision = name.partition("@")
     wanted = wanted._replace(precision=_DEFAULT if wanted.precision == "auto" else wanted.precision)
     commit = _known_commit(repo, revision or _BRANCH, store)
-    built = store.named(_key(repo, commit, wanted), Built) if commit else None
+    built = store.noted("names", _key(repo, commit, wanted), Built) if commit else None
     if commit is None or built is None:
         return None
     model = _model(repo, commit, built.task, wanted)
-    path = Layout(store.folder("build", _name(repo, commit, built.task))).source(model.name)
+    path = Layout(store.home / "build" / _name(repo, commit, built.task)).source(model.name)
     return (model, path) if path.is_dir() else None
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pipeline import kinds
 from pipeline.errors import PrecisionError, SpecError
-from pipeline.networks import shapes, weights
-from pipeline.runtime import convert, devices
+from pipeline.networks import weights
+from pipeline.runtime import convert, devices, shapes
 from pipeline.runtime.config import MODEL_TYPES, Loading
 from pipeline.runtime.loaded import Loaded
 from pipeline.runtime.names import Located, Wanted, locate
