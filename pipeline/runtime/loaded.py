@@ -206,12 +206,23 @@ class Loaded:
 
     @cached_property
     def infer(self) -> Callable[[Tensors], Tensors]:
-        """Tensors to tensors; of one network that forgets it is the session's own `infer`."""
+        """Tensors to tensors; of one network that forgets it is the session's own `infer`.
+
+        One that remembers forgets before each call. Of several networks it is the task's `run`.
+        """
         first, *others = self.sessions.values()
-        if not others and not first.remembers:
-            return first.infer
+        if not others:
+            return self._forgetful(first) if first.remembers else first.infer
         task = self._known()
         return lambda inputs: task.run(self.sessions, inputs, self.options)
+
+    def _forgetful(self, session: Session) -> Callable[[Tensors], Tensors]:
+        def infer(inputs: Tensors) -> Tensors:
+            with self._writing:
+                session.reset()
+                return session.infer(inputs)
+
+        return infer
 
     @cached_property
     def _writer(self) -> generation.Writer | None:
