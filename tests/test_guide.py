@@ -168,6 +168,49 @@ def test_a_device_that_is_not_there_is_told(
     assert "NPU is its successor" in gone["message"]
 
 
+def test_the_cpu_backend_runs_the_original_and_both_agree(
+    small: Served, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    online(small, monkeypatch)
+    from ipfs_accelerate_py.hardware.backends import get_backend
+
+    config = {"model_type": "text", "precision": "FP32"}
+    tokens = {"input_ids": [101, 2054, 2154, 2003, 102], "attention_mask": [1] * 5}
+    ran = {}
+    for name in ("cpu", "openvino"):
+        backend = get_backend(name)
+        loaded = backend.load_model(MODEL, config)
+        assert loaded["status"] == "success", loaded
+        masked = backend.run_inference(MODEL, "The capital of France is [MASK].")
+        ran[loaded["framework"]] = [backend.run_inference(MODEL, tokens), masked]
+
+    (one, best), (two, other) = ran["pytorch eager fp32"], ran["openvino"]
+    assert one["framework"] == "pytorch eager fp32"
+    np.testing.assert_allclose(one["results"]["logits"], two["results"]["logits"], atol=1e-5)
+    assert best["results"][0][0][0]["text"] == other["results"][0][0][0]["text"]
+
+
+def test_a_text_without_a_mask_gets_the_networks_outputs(
+    small: Served, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    online(small, monkeypatch)
+    from ipfs_accelerate_py.hardware.backends.openvino_backend import OpenVINOBackend
+
+    backend, config = OpenVINOBackend(), {"precision": "FP32"}
+    texts = ["a text", "and another one that is longer"]
+    backend.load_model(MODEL, config)
+
+    run = backend.run_inference(MODEL, {"input_text": texts})
+    cut = backend.run_inference(MODEL, texts, {"sequence_length": 5})
+    long = backend.run_inference(MODEL, texts, {"sequence_length": 4096})
+
+    assert run["message"] == "there is no mask in the text: these are the network's outputs"
+    assert run["results"]["logits"].shape == (2, 8, 30522)
+    assert cut["results"]["logits"].shape == (2, 5, 30522)
+    assert run["batch_size"] == 2
+    assert "takes 2 to 512 tokens" in long["message"]
+
+
 def shell(line: str, served: Served, folder: Path) -> subprocess.CompletedProcess[str]:
     program, script, *arguments = shlex.split(line)
     assert program == "python"
@@ -199,6 +242,7 @@ FIGURES = {
 }  # fmt: skip
 
 
+@pytest.mark.soak
 def test_the_line_that_writes_json_writes_what_a_caller_reads(
     small: Served, tmp_path: Path
 ) -> None:
