@@ -30,9 +30,11 @@ from ipfs_accelerate_py.hardware.backends.cpu_backend import CPUBackend
 from ipfs_accelerate_py.hardware.backends.openvino_backend import OpenVINOBackend
 from ipfs_accelerate_py.model import ModelAccelerator, ModelManager, ModelWrapper
 from pipeline.errors import DeviceError, SpecError
+from pipeline.ipfs.unixfs import folder_cid
 from pipeline.networks import weights
 from pipeline.runtime import config as configs
 from pipeline.runtime.answers import resident_mb
+from pipeline.runtime.store import Store
 
 IDS = [101, 2054, 2154, 102]
 VOCABULARY, SIZE = 3000, 32
@@ -367,6 +369,26 @@ def test_keys_become_properties_that_openvino_has(
     assert one.get_property("INFERENCE_PRECISION_HINT") == ov.Type.f32
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_what_was_compiled_is_kept_by_cid(
+    backend: OpenVINOBackend, folder: Path, home: Path, tmp_path: Path, is_named: bool
+) -> None:
+    store, cid = Store(home), folder_cid(folder)
+    store.keep(folder, cid)
+    kept = tmp_path / "kept" if is_named else home / "cache"
+
+    answer = loaded(
+        backend,
+        f"ipfs://{cid}",
+        **({"cache_dir": str(kept)} if is_named else {"model_caching": True}),
+    )
+    of_a_path = loaded(backend, str(folder), model_caching=True)
+
+    assert answer["cid"] == str(cid)
+    assert list((kept / str(cid)).glob("*.blob"))
+    assert "nor is what was compiled of it kept" in of_a_path["message"]
+
+
 def test_several_devices_are_one_string(backend: OpenVINOBackend, name: str) -> None:
     answer = loaded(backend, name, multi_device=True, device_priorities=["CPU"])
     found = configs.loading({"multi_device": True, "device_priorities": ["GPU.1", "CPU"]})
@@ -418,8 +440,10 @@ def test_int8_is_calibrated_or_is_an_error(backend: OpenVINOBackend, name: str) 
     assert without["status"] == "error"
     assert "calibration_data" in without["message"]
     assert "int8_weights" in without["message"]
+    again = backend.load_model(name, {"precision": "INT8", "calibration_data": list(given)})
     assert having["status"] == "success", having
     assert having["precision"] == "INT8"
+    assert again["already_loaded"]
 
 
 def test_another_precision_of_the_same_name_is_loaded_anew(

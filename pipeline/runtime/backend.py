@@ -53,7 +53,7 @@ class Backend:
         key = self._key(model_name, config)
         told = {"status": "success", "model_name": model_name, "device": self._device(config)}
         before = self.models.get(key)
-        if before is not None and before["asked"] == asked:
+        if before is not None and asked.is_like(before["asked"]):
             return {**told, "already_loaded": True, "message": f"{model_name} is loaded already"}
         began = time.perf_counter()
         loaded = self._open(model_name, asked)

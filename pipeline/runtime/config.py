@@ -198,6 +198,18 @@ class Loading(NamedTuple):
     batch_size: int | None
     notes: tuple[str, ...]
 
+    def is_like(self, other: "Loading") -> bool:
+        """Whether another asks for the same; calibration data are the same if they are one thing."""
+        ours, theirs = (
+            [id(item) for item in asked.calibration]
+            if isinstance(asked.calibration, list)
+            else asked.calibration
+            for asked in (self, other)
+        )
+        return ours == theirs and self._replace(calibration=None) == other._replace(
+            calibration=None
+        )
+
 
 def checked(config: Config | None) -> dict[str, Any]:
     """A config as it is, less the keys without a value.
@@ -246,7 +258,9 @@ def loading(config: Config | None, constructor: Config | None = None) -> Loading
     if not (is_dynamic := given.get("dynamic_shapes", True)) and not shapes:
         raise SpecError(f"config: dynamic_shapes: False: want input_shapes, {SHAPES.words[8:]}")
     calibration = given.get("calibration_data")
-    if isinstance(calibration, Sequence) and not isinstance(calibration, str):
+    if isinstance(calibration, str):
+        calibration = Path(calibration)
+    elif isinstance(calibration, Sequence):
         calibration = calibration[: given.get("calibration_samples")]
     return Loading(
         device=device,
@@ -266,12 +280,6 @@ def loading(config: Config | None, constructor: Config | None = None) -> Loading
         batch_size=given.get("batch_size"),
         notes=(*notes(given, "load"), *told),
     )
-
-
-def device_of(config: Config | None, constructor: Config | None = None) -> str:
-    """The device that a config means."""
-    default = (constructor or {}).get("openvino_device", "CPU")
-    return _device(config or {}, default)[0]
 
 
 def _device(given: Config, default: str) -> tuple[str, tuple[str, ...]]:

@@ -42,7 +42,9 @@ def opened(name: str, asked: Loading) -> Loaded:
         told = f"{located.why}; it runs on {device}: {'; '.join(requested.left_out)}"
         located = located._replace(why=told)
     properties = dict(asked.properties)
-    if asked.is_cached and located.held.cid is not None:
+    if asked.is_cached and located.held.cid is None:
+        located = located._replace(why=f"{located.why}; nor is what was compiled of it kept")
+    elif asked.is_cached:
         cache = asked.cache and asked.cache / located.held.cid
         properties["CACHE_DIR"] = str(cache or Store.usual().compiled(located.held.cid))
     is_file = located.precision is None and len(located.held.names()) == 1
