@@ -560,3 +560,61 @@ def test_a_task_of_transformers_own_classes_is_one_of_ours() -> None:
     tasks = {*configured._BY_ENDING.values(), *configured._BY_TYPE.values()}
 
     assert {task.replace("-", "_") for task in tasks} <= set(kinds.names("task"))
+
+
+# ONNX, and links
+
+
+def onnx_of(path: Path, *, external: bool) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(0).standard_normal((SIZE, SIZE)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, SIZE])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, SIZE])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path, save_as_external_data=external, location="w.data", size_threshold=0)
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_onnx_is_run_from_memory_and_by_its_path_where_weights_lie_elsewhere(
+    tmp_path: Path, *, external: bool
+) -> None:
+    onnx_of(tmp_path / "mine.onnx", external=external)
+
+    held = verified.read(tmp_path / "mine.onnx")
+
+    assert held.names() == ["openvino_model"]
+    np.testing.assert_allclose(outputs(held.model()), outputs(network(0)), rtol=1e-5, atol=1e-5)
+
+
+def test_onnx_whose_weights_lie_elsewhere_is_no_artifact(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    onnx_of(folder / "openvino_model.onnx", external=True)
+
+    held = verified.read(folder, folder_cid(folder))
+
+    with pytest.raises(ContentError, match="weights lie elsewhere"):
+        held.model()
+
+
+def test_links_are_followed_where_nobody_said_what_it_must_be(folder: Path, tmp_path: Path) -> None:
+    linked = tmp_path / "snapshot"  # as in the cache of a hub
+    linked.mkdir()
+    for path in folder.iterdir():
+        path.rename(tmp_path / f"blob-{path.name}")
+        (linked / path.name).symlink_to(tmp_path / f"blob-{path.name}")
+
+    found = locate(str(linked), project=Layout(tmp_path / "none"), store=Store(tmp_path / "home"))
+
+    assert found.held.cid is None
+    assert "nothing was verified" in found.why
+    np.testing.assert_array_equal(outputs(found.held.model()), outputs(network(0)))
+    with pytest.raises(ContentError, match="symlink"):
+        verified.read(linked, folder_cid(tmp_path / "blob-config.json"))
