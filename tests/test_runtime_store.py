@@ -1,6 +1,7 @@
 """What is loaded is what was hashed; the store; and which artifact a name means."""
 
 import gc
+import json
 import os
 import shutil
 import threading
@@ -244,15 +245,22 @@ def test_an_artifact_is_kept_and_found_by_any_spelling_of_its_cid(
     assert (store.home / "ir").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(
+    "damage", [flip, replace_by_fifo, lambda folder: (folder / "openvino_model.xml").unlink()]
+)
 def test_what_was_damaged_in_the_store_is_fetched_again(
-    folder: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], object],
 ) -> None:
     cid = folder_cid(folder)
     car = tmp_path / "artifact.car"
     CliRunner().invoke(main, ["car", str(folder), "-o", str(car)], catch_exceptions=False)
     monkeypatch.setenv("OVPIPE_GATEWAYS", str(car))
     store.keep(shutil.copytree(folder, tmp_path / "copy"), cid)
-    flip(store.home / "ir" / key(cid))
+    damage(store.home / "ir" / key(cid))
 
     found = locate(str(cid), project=Layout(tmp_path), store=store)
 
@@ -503,6 +511,28 @@ def test_a_name_that_means_nothing_is_refused_in_one_line(
         locate(name, project=project, store=store)
 
     assert str(raised.value).isprintable()
+
+
+def test_a_folder_of_transformers_gets_its_task_from_its_configuration(tmp_path: Path) -> None:
+    writer_folder = tmp_path / "exported"
+    writer_folder.mkdir()
+    writer.write(network(0), writer_folder)
+    config = {"architectures": ["BertForMaskedLM"], "max_position_embeddings": 128}
+    (writer_folder / "config.json").write_text(json.dumps(config))
+
+    found = locate(str(writer_folder), project=Layout(tmp_path), store=Store(tmp_path / "home"))
+
+    assert found.told
+    assert (found.told.task, found.told.options["max_length"]) == ("fill-mask", 128)
+
+
+def test_a_long_name_is_noted_too(store: Store) -> None:
+    name = f"{'o' * 96}/{'n' * 96}@{'0' * 40}.int8.own"
+
+    store.note("names", name, Description(format=1, task="x", networks=(), options={}))
+
+    assert store.noted("names", name, Description)
+    assert not store.noted("names", f"{name}x", Description)
 
 
 def test_an_unknown_precision_is_refused_with_those_there_are(
