@@ -1,4 +1,4 @@
-"""Pictures, sounds and texts that go on, through the backend: the typed API's answers as they are."""
+"""Pictures, sounds and texts that go on, through the backend: the typed API's own answers."""
 
 from pathlib import Path
 from typing import Any

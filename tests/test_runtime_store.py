@@ -1,6 +1,7 @@
 """What is loaded is what was hashed; the store; and which artifact a name means."""
 
 import gc
+import json
 import os
 import shutil
 import threading
@@ -244,15 +245,22 @@ def test_an_artifact_is_kept_and_found_by_any_spelling_of_its_cid(
     assert (store.home / "ir").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(
+    "damage", [flip, replace_by_fifo, lambda folder: (folder / "openvino_model.xml").unlink()]
+)
 def test_what_was_damaged_in_the_store_is_fetched_again(
-    folder: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], object],
 ) -> None:
     cid = folder_cid(folder)
     car = tmp_path / "artifact.car"
     CliRunner().invoke(main, ["car", str(folder), "-o", str(car)], catch_exceptions=False)
     monkeypatch.setenv("OVPIPE_GATEWAYS", str(car))
     store.keep(shutil.copytree(folder, tmp_path / "copy"), cid)
-    flip(store.home / "ir" / key(cid))
+    damage(store.home / "ir" / key(cid))
 
     found = locate(str(cid), project=Layout(tmp_path), store=store)
 
@@ -495,7 +503,7 @@ def test_a_catalog_that_lies_is_refused(project: Layout, store: Store) -> None:
         locate("m-fp16", project=project, store=store)
 
 
-@pytest.mark.parametrize("name", ["nothing at all", "../x", "ipfs://bafynot", "", "m@"])
+@pytest.mark.parametrize("name", ["nothing at all", "ipfs://bafynot", "", "m@"])
 def test_a_name_that_means_nothing_is_refused_in_one_line(
     name: str, project: Layout, store: Store
 ) -> None:
@@ -503,6 +511,28 @@ def test_a_name_that_means_nothing_is_refused_in_one_line(
         locate(name, project=project, store=store)
 
     assert str(raised.value).isprintable()
+
+
+def test_a_folder_of_transformers_gets_its_task_from_its_configuration(tmp_path: Path) -> None:
+    writer_folder = tmp_path / "exported"
+    writer_folder.mkdir()
+    writer.write(network(0), writer_folder)
+    config = {"architectures": ["BertForMaskedLM"], "max_position_embeddings": 128}
+    (writer_folder / "config.json").write_text(json.dumps(config))
+
+    found = locate(str(writer_folder), project=Layout(tmp_path), store=Store(tmp_path / "home"))
+
+    assert found.told
+    assert (found.told.task, found.told.options["max_length"]) == ("fill-mask", 128)
+
+
+def test_a_long_name_is_noted_too(store: Store) -> None:
+    name = f"{'o' * 96}/{'n' * 96}@{'0' * 40}.int8.own"
+
+    store.note("names", name, Description(format=1, task="x", networks=(), options={}))
+
+    assert store.noted("names", name, Description)
+    assert not store.noted("names", f"{name}x", Description)
 
 
 def test_an_unknown_precision_is_refused_with_those_there_are(
@@ -560,3 +590,61 @@ def test_a_task_of_transformers_own_classes_is_one_of_ours() -> None:
     tasks = {*configured._BY_ENDING.values(), *configured._BY_TYPE.values()}
 
     assert {task.replace("-", "_") for task in tasks} <= set(kinds.names("task"))
+
+
+# ONNX, and links
+
+
+def onnx_of(path: Path, *, external: bool) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(0).standard_normal((SIZE, SIZE)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, SIZE])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, SIZE])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path, save_as_external_data=external, location="w.data", size_threshold=0)
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_onnx_is_run_from_memory_and_by_its_path_where_weights_lie_elsewhere(
+    tmp_path: Path, *, external: bool
+) -> None:
+    onnx_of(tmp_path / "mine.onnx", external=external)
+
+    held = verified.read(tmp_path / "mine.onnx")
+
+    assert held.names() == ["openvino_model"]
+    np.testing.assert_allclose(outputs(held.model()), outputs(network(0)), rtol=1e-5, atol=1e-5)
+
+
+def test_onnx_whose_weights_lie_elsewhere_is_no_artifact(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    onnx_of(folder / "openvino_model.onnx", external=True)
+
+    held = verified.read(folder, folder_cid(folder))
+
+    with pytest.raises(ContentError, match="weights lie elsewhere"):
+        held.model()
+
+
+def test_links_are_followed_where_nobody_said_what_it_must_be(folder: Path, tmp_path: Path) -> None:
+    linked = tmp_path / "snapshot"  # as in the cache of a hub
+    linked.mkdir()
+    for path in folder.iterdir():
+        path.rename(tmp_path / f"blob-{path.name}")
+        (linked / path.name).symlink_to(tmp_path / f"blob-{path.name}")
+
+    found = locate(str(linked), project=Layout(tmp_path / "none"), store=Store(tmp_path / "home"))
+
+    assert found.held.cid is None
+    assert "nothing was verified" in found.why
+    np.testing.assert_array_equal(outputs(found.held.model()), outputs(network(0)))
+    with pytest.raises(ContentError, match="symlink"):
+        verified.read(linked, folder_cid(tmp_path / "blob-config.json"))

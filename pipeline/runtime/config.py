@@ -199,7 +199,7 @@ class Loading(NamedTuple):
     notes: tuple[str, ...]
 
     def is_like(self, other: "Loading") -> bool:
-        """Whether another asks for the same; calibration data are the same if they are one thing."""
+        """Whether another asks for the same, of calibration data for the very same."""
         ours, theirs = (
             [id(item) for item in asked.calibration]
             if isinstance(asked.calibration, list)

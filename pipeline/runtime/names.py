@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pipeline import artifact, kinds, spec
-from pipeline.errors import ContentError, IntegrityError, RefusedError, SourceError, SpecError
+from pipeline.errors import (
+    ContentError,
+    IntegrityError,
+    PipelineError,
+    RefusedError,
+    SourceError,
+    SpecError,
+)
 from pipeline.evidence import Accuracy
 from pipeline.host import progress
 from pipeline.ipfs.cid import Cid
@@ -211,7 +218,10 @@ def _of_project(known: Known, why: str, wanted: Wanted, project: Layout, store: 
         held = verified.read(folder, cid, files=_manifest(known, project))
     else:
         held = _stored(cid, store)
-    store.note("known", known.cid, known)
+    try:
+        store.note("known", known.variant, known)
+    except (OSError, PipelineError) as e:
+        progress.note(f"{known.variant} will not be known elsewhere: {e}")
     return _located(held, known, wanted, why)
 
 
@@ -298,9 +308,9 @@ def _tried(name: str, listed: Sequence[Known], store: Store) -> str:
 def _located(
     held: Held, known: Known | None, wanted: Wanted, why: str, precision: str | None = None
 ) -> Located:
-    told = _told(held, wanted)
-    if told is None:
-        why += "; its task is not known: run it on tensors"
+    told, lacking = _told(held, wanted)
+    if lacking:
+        why += f"; to be run on tensors: {lacking}"
     return Located(
         held=held,
         told=told,
@@ -311,23 +321,27 @@ def _located(
     )
 
 
-def _told(held: Held, wanted: Wanted) -> Description | None:
-    """What an artifact says of itself, or what its configuration does.
+def _told(held: Held, wanted: Wanted) -> tuple[Description | None, str]:
+    """What an artifact says of itself, or what its configuration does; or why nothing is known.
 
     Raises:
         ContentError: it says something that is no description.
+        RefusedError: it is not for the task that the user names.
     """
     if description.FILE in held.files:
-        return Description.from_dict(held.json(description.FILE), held.where, ContentError)
+        fields = held.json(description.FILE)
+        return Description.from_dict(fields, f"{held.where}: {description.FILE}", ContentError), ""
     config = held.json("config.json") if "config.json" in held.files else {}
     task = wanted.task or configured.task_of(config, wanted.model_type)
     if task is None:
-        return None
+        return None, "its task is not known"
     model = Model(name="it", source="file:it", format="transformers", task=task)
     try:
         with held.copied("*.json", "*.txt", "*.jinja") as folder:
             options, _ = kinds.load("task", task).resolve(model, folder)
-    except (RefusedError, ImportError):
-        return None
+    except (RefusedError, ImportError) as e:
+        if wanted.task:
+            raise
+        return None, f"{task}: {e}"
     networks = tuple(held.names())
-    return Description(format=1, task=task, networks=networks, options=options.to_dict())
+    return Description(format=1, task=task, networks=networks, options=options.to_dict()), ""

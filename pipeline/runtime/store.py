@@ -5,7 +5,7 @@
       cache/<cid>/        what OpenVINO compiled of it (CACHE_DIR)
       build/<name>/       sources and exports of Hugging Face models that were built here
       partial/<cid>/      a transfer that broke off
-      known/<cid>.json    evidence: which model's, at which precision, how good, how fast
+      known/<name>.json   of a variant its CID and evidence, as of the project it was last loaded in
       names/<name>.json   what a Hugging Face name stands for: a commit, a CID
       used/               a file for each of the first four, locked while it is in use
       work/               locks, scratch, logs
@@ -14,6 +14,7 @@ What is in the first four goes when there is more than OVPIPE_HOME_MAX_GIB, the 
 first, and never what a process uses.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ VARIABLE, CAP_VARIABLE = "OVPIPE_HOME", "OVPIPE_HOME_MAX_GIB"
 DEFAULT_CAP_GIB = 50.0
 ARTIFACT = "openvino_artifact.json"  # what tells an artifact from other folders on IPFS
 KINDS = ("ir", "cache", "build", "partial")
+_MAX_NAME = 200  # bytes, which leaves room for endings
 R = TypeVar("R", bound=Record)
 
 
@@ -167,7 +169,9 @@ class Store:
         path = self._noted(kind, name)
         if self.noted(kind, name, type(record)) != record:
             self.folder(kind)
-            atomic.write_text(record.json(), path, self.folder("work"))
+            with self._scratch(path.name) as scratch:
+                (scratch / path.name).write_text(record.json(), encoding="utf-8")
+                atomic.publish(scratch / path.name, path)
 
     def noted(self, kind: str, name: str, record: type[R]) -> R | None:
         """What was noted under a name; None also if a former version of this project did."""
@@ -183,7 +187,7 @@ class Store:
         return sorted(unquote(path.name.removesuffix(".json")) for path in paths)
 
     def _noted(self, kind: str, name: str) -> Path:
-        return self.home / kind / f"{quote(name, safe='@')}.json"
+        return self.home / kind / f"{file_name(name)}.json"
 
     def sweep(self) -> Swept:
         """Bring the store down to its cap."""
@@ -250,6 +254,14 @@ class Store:
 
     def _scratch(self, name: str) -> AbstractContextManager[Path]:
         return atomic.building(self.folder("work"), name)
+
+
+def file_name(name: str) -> str:
+    """A name as that of a file; what is too long for one ends with a digest instead."""
+    quoted = quote(name, safe="@")
+    if len(quoted) <= _MAX_NAME:
+        return quoted
+    return f"{quoted[: _MAX_NAME - 65]}-{hashlib.sha256(quoted.encode()).hexdigest()}"
 
 
 def key(cid: Cid) -> str:

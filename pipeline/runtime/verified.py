@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import openvino as ov
 
 _NETWORKS = (".xml", ".onnx")
+_WANT = "want a folder with openvino_model.xml and .bin, or a file .xml or .onnx"
 _MAX_BESIDE_BYTES = 64 << 20  # of what lies beside networks, where nothing is verified
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
 # How a tensor of an ONNX file says that its content lies in another file: the key `location` of
@@ -182,9 +183,9 @@ def read(path: Path, cid: Cid | None = None, *, files: Iterable[FileEntry] = ())
     """
     if not path.exists():
         raise SpecError(f"{path}: not there")
-    if not holds_ir(path):
-        raise SpecError(f"{path}: want a folder with openvino_model.xml and .bin, or .xml or .onnx")
     if cid is None:
+        if not holds_ir(path):
+            raise SpecError(f"{path}: {_WANT}")
         found, weights = _held(_unverified(path), str(path))
     else:
         folders, sources = scan(path.resolve())
@@ -192,6 +193,8 @@ def read(path: Path, cid: Cid | None = None, *, files: Iterable[FileEntry] = ())
         for source in (*folders, *sources):
             source.check()
         _verify(folders, found, cid, path, tuple(files))
+        if not holds_ir(path):
+            raise SpecError(f"{path}: {_WANT}")
     contents = {file.name: file.content for file in found}
     return Held(str(path), str(cid) if cid else None, contents, path.resolve(), weights)
 
