@@ -499,6 +499,32 @@ def test_what_may_become_a_stop_string_is_not_told_before_it_is_none() -> None:
     assert told([], ["a", "a \ufffd", "a \u00e9"]) == ["a", " \u00e9"]
 
 
+# Tasks of one's own
+
+OWN = """
+from pipeline.tasks.feature_extraction import *
+from pipeline.tasks.feature_extraction import answer as vector
+
+def answer(outcome):
+    return {"text": outcome.item.input, "first": float(vector(outcome)[0])}
+"""
+
+
+def test_a_task_of_one_s_own_answers_as_its_file_says(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kinds/tasks").mkdir(parents=True)
+    (tmp_path / "kinds/tasks/first_number.py").write_text(OWN)
+    ours = loaded(finished / "artifacts/ir/tiny-fp32")
+    monkeypatch.chdir(tmp_path)
+    told = ours.located.told.model_copy(update={"task": "first-number"})  # type: ignore[union-attr]
+    run = Loaded(ours.located._replace(told=told), execution="f32")
+
+    found = run(["a text"])
+
+    assert found == [{"text": "a text", "first": pytest.approx(float(ours("a text")[0][0]))}]
+
+
 # What is missing
 
 WITHOUT_TORCH = """

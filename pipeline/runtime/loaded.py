@@ -103,6 +103,8 @@ class Loaded:
         """
         task, options = self._known(), self._chosen(purpose, labels, max_length)
         if self._writer:
+            if max_length is not None:
+                raise SpecError(f"max_length {max_length}: want max_new_tokens of {self.task}")
             several = asked if isinstance(asked, list) and not _is_chat(asked) else [asked]
             return [
                 "".join(self.stream(one, sampling_rate=sampling_rate, settings=settings))
