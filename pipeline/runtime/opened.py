@@ -42,11 +42,11 @@ def opened(name: str, asked: Loading) -> Loaded:
         told = f"{located.why}; it runs on {device}: {'; '.join(requested.left_out)}"
         located = located._replace(why=told)
     properties = dict(asked.properties)
-    if asked.is_cached and located.held.cid is None:
-        located = located._replace(why=f"{located.why}; nor is what was compiled of it kept")
+    if asked.is_cached and (cid := located.held.cid) is not None:
+        cache = asked.cache / cid if asked.cache else Store.usual().compiled(cid)
+        properties["CACHE_DIR"] = str(cache)
     elif asked.is_cached:
-        cache = asked.cache and asked.cache / located.held.cid
-        properties["CACHE_DIR"] = str(cache or Store.usual().compiled(located.held.cid))
+        located = located._replace(why=f"{located.why}; nor is what was compiled of it kept")
     is_file = located.precision is None and len(located.held.names()) == 1
     if is_file:
         located = _at(located, asked)
