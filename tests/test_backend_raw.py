@@ -82,7 +82,11 @@ def test_a_sound_is_resampled_and_never_made_up(heard: Path, tmp_path: Path) -> 
     assert "none.wav" in missing["message"]
 
 
-def test_a_text_goes_on_as_far_as_it_is_told(tmp_path: Path) -> None:
+def test_a_text_goes_on_as_far_as_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # openvino.genai wants an end of the text in the tokenizer, which this one of words lacks.
+    monkeypatch.setattr("pipeline.runtime.generation.served", lambda *_: None)
     artifact = bring(gpt2, "text-generation", tmp_path).folder
     text = "a text"
 
