@@ -503,7 +503,9 @@ def test_a_catalog_that_lies_is_refused(project: Layout, store: Store) -> None:
         locate("m-fp16", project=project, store=store)
 
 
-@pytest.mark.parametrize("name", ["nothing at all", "ipfs://bafynot", "", "m@"])
+@pytest.mark.parametrize(
+    "name", ["nothing at all", "ipfs://bafynot", "", "m@", "x\0", "a\nb", "n" * 5000]
+)
 def test_a_name_that_means_nothing_is_refused_in_one_line(
     name: str, project: Layout, store: Store
 ) -> None:

@@ -7,6 +7,7 @@ The pipeline's own steps do it, in their child processes, in a project of its ow
 """
 
 import hashlib
+import importlib.util
 import json
 import re
 import tempfile
@@ -18,7 +19,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from pipeline import kinds
-from pipeline.errors import DataError, SpecError, UnfitError
+from pipeline.errors import DataError, SpecError, ToolError, UnfitError
 from pipeline.host import atomic, sandbox
 from pipeline.ipfs.cid import Cid
 from pipeline.ipfs.unixfs import folder_cid
@@ -42,6 +43,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _BRANCH = "main"  # what every model repository of a hub has
 _DEFAULT = "fp16"
 _CONFIGURATIONS = ("config.json", "modules.json")
+_LIBRARIES = ("huggingface_hub", "torch", "optimum", "nncf")
 _PATIENCE_S = 600.0  # for what the hub says of a model
 _WAIT_S = 3600.0  # for another process that builds
 
@@ -90,6 +92,7 @@ def build(name: str, wanted: "Wanted", store: Store) -> Built:
     Raises:
         SpecError: it has no task that is known, or is to be calibrated on nothing.
         SourceError: the hub cannot be reached, or does not have it.
+        ToolError: the extra [build] is not installed.
         RefusedError: a stage refused it.
     """
     repo, _, revision = name.partition("@")
@@ -107,6 +110,9 @@ def build(name: str, wanted: "Wanted", store: Store) -> Built:
             f"{repo}: {wanted.precision} wants calibration_data: inputs by name as the model takes "
             "them, texts, or the path of some; or take int8_weights, which wants none"
         )
+    if lacking := [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]:
+        extra = "pip install 'openvino-ipfs-pipeline[build]'"
+        raise ToolError(f"{repo}: it is not built yet, and that wants {lacking}: {extra}")
     commit = commit or _asked_commit(repo, revision or _BRANCH, store)
     with atomic.locked(store.folder("work") / "lock" / "hub", name, wait_s=_WAIT_S):
         if (built := _kept(repo, commit, wanted, store)) is None:

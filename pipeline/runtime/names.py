@@ -38,6 +38,7 @@ from pipeline.steps.catalog import Catalog, Entry, Refused
 _CID = re.compile(
     r"(?:ipfs://)?(?P<cid>Qm[1-9A-HJ-NP-Za-km-z]{44}|[bBzZfFuUmM][A-Za-z0-9_-]{40,})/?"
 )
+_MAX_NAME, _SHOWN = 1000, 60
 _HUB = re.compile(r"[\w.-]+(?:/[\w.-]+)?(?:@[\w./-]+)?", re.ASCII)
 
 
@@ -105,6 +106,8 @@ def locate(
         GateError: all that there is of it was refused by its gate.
         PipelineError: it cannot be had, or cannot be built.
     """
+    if not name.isprintable() or len(name) > _MAX_NAME:
+        raise SpecError(f"{name[:_SHOWN]!r}...: want a name of at most {_MAX_NAME} characters")
     wanted = _plain(wanted or Wanted())
     project, store = project or Layout(), store or Store.usual()
     if (found := _CID.fullmatch(name)) and (cid := _cid(found["cid"], name)):
