@@ -16,7 +16,7 @@ from pipeline import kinds
 from pipeline.errors import SpecError
 from pipeline.networks.session import Hint, Session, configuration
 from pipeline.networks.tensors import Tensors
-from pipeline.runtime import generation, given
+from pipeline.runtime import devices, generation, given
 from pipeline.runtime.feeding import Feeding
 from pipeline.runtime.names import Located, Wanted, locate
 from pipeline.tasks import Item, Outcome
@@ -294,7 +294,7 @@ def load(
 
     Args:
         name: a path, a CID, a variant or model of the catalog, or a Hugging Face id.
-        device: an OpenVINO device name.
+        device: as `devices.parse` takes it: `GPU.1`, `AUTO:GPU,CPU` ...
         precision: of the artifact; `auto` is the fastest that met its gate.
         execution: INFERENCE_PRECISION_HINT, or `default` for the device's own.
         hint: what the device is tuned for.
@@ -303,6 +303,7 @@ def load(
     Raises:
         PipelineError: there is none of that name, or it cannot be loaded.
     """
+    device = str(devices.parse(device))
     wanted = Wanted(precision=precision, device=device, execution=execution)
     located = locate(name, wanted)
     return Loaded(located, device, execution=execution, hint=hint, properties=properties)
