@@ -13,9 +13,9 @@ import json
 from collections.abc import Iterable
 
 from pipeline import check
+from pipeline.devices import absence
 from pipeline.evidence import Measurement
 from pipeline.layout import Layout
-from pipeline.networks.session import absence
 from pipeline.report.figures import size
 from pipeline.steps.benchmark import measure
 

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import bounds, imports, kinds, spec
+from pipeline import bounds, devices, imports, kinds, spec
 from pipeline.errors import SpecError
 from pipeline.spec import Data, Model, Params, Target, Variant
 
-DEVICES = ("CPU", "GPU", "NPU", "AUTO")
+DEVICES = (*devices.PLAIN, "AUTO")
 _NUMBERED = re.compile(r"(?:GPU|NPU)\.(?:0|[1-9][0-9]?)")  # one of several; there is one CPU
 
 
@@ -57,8 +57,8 @@ def _problems(params: Params) -> list[str]:
         ("validate.device", params.validation.device),
     ]:
         if device not in DEVICES and not _NUMBERED.fullmatch(device):
-            have = f"have {list(DEVICES)}, and GPU.1 or NPU.1 of several"
-            lines.append(f"{key}: device {device!r}: {have}")
+            have = f"device {device!r}: have {list(DEVICES)}, and GPU.1 or NPU.1 of several"
+            lines.append(f"{key}: {devices.gone(device) or have}")
     if len(set(params.devices)) < len(params.devices):
         lines.append(f"devices: {list(params.devices)}: want each device once")
     return lines

@@ -6,7 +6,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import Field
@@ -45,13 +45,26 @@ def of_folder(folder: Path) -> tuple[FileEntry, ...]:
     )
 
 
+def of_contents(contents: Mapping[str, bytes | memoryview]) -> tuple[FileEntry, ...]:
+    """The same of files that are in memory, by path."""
+    return tuple(
+        FileEntry(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        for path, content in sorted(contents.items())
+    )
+
+
 def check(folder: Path, expected: Iterable[FileEntry]) -> None:
     """Hold a folder against its manifest.
 
     Raises:
         IntegrityError: naming the first file that is missing, added or different.
     """
-    want, have = {e.path: e for e in expected}, {e.path: e for e in of_folder(folder)}
+    compare(of_folder(folder), expected, folder)
+
+
+def compare(found: Iterable[FileEntry], expected: Iterable[FileEntry], folder: Path) -> None:
+    """Hold what was found in a folder against its manifest; as `check`."""
+    want, have = {e.path: e for e in expected}, {e.path: e for e in found}
     for path in sorted(want.keys() | have.keys()):
         if path not in have:
             raise IntegrityError(f"{folder / path}: missing")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote, urlsplit
 
 LISTING = "listing"
+OF_OLD = "of-old"  # whose the repositories without an owner are
 
 
 class Fault(Enum):
@@ -98,7 +99,11 @@ class Hub:
         card: dict[str, Any] | None = None,
         token: str | None = None,
     ) -> str:
-        """Hold a repository, private if it has a token; the commit is a digest of its files."""
+        """Hold a repository, private if it has a token; the commit is a digest of its files.
+
+        One of old has no owner in its name.
+        """
+        repo = repo if "/" in repo else f"{OF_OLD}/{repo}"
         listed = json.dumps([repo, [(name, blob(content)) for name, content in files.items()]])
         commit = hashlib.sha1(listed.encode(), usedforsecurity=False).hexdigest()
         self.repos[repo] = Repo(files, lfs, card or {}, token, commit)
@@ -116,6 +121,16 @@ def _full(kind: str, owner: str, name: str) -> str:
     return f"{owner}/{name}" if kind == "models" else f"{kind}/{owner}/{name}"
 
 
+def _owned(parts: list[str]) -> list[str]:
+    """The path, with an owner for a repository of old that has none, as `bert-base-uncased`."""
+    match parts:
+        case ["api", "models", name, "revision", revision]:
+            return ["api", "models", OF_OLD, name, "revision", revision]
+        case [name, "resolve", revision, *file] if len(revision) == 40:
+            return [OF_OLD, name, "resolve", revision, *file]
+    return parts
+
+
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     return type("Handler", (_Handler,), {"hub": hub})
 
@@ -128,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): text for name, text in self.headers.items()}
         self.hub.requests.append(Request(self.command, self.path, headers))
         parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
-        match parts:
+        match _owned(parts):
             case ["cdn", "datasets", owner, name, *file]:
                 self._send_file(self.hub.repos[f"datasets/{owner}/{name}"], "/".join(file))
             case ["cdn", owner, name, *file]:

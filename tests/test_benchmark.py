@@ -166,7 +166,7 @@ def test_a_loop_takes_its_requests_one_after_another(finished: Path, tmp_path: P
 
 def test_a_timing_notes_the_calls_since_the_network_forgot(finished: Path) -> None:
     tokens = np.ones((1, 8), dtype=np.int64)
-    network = Timing(Session(Layout(finished).ir("tiny-fp16")))
+    network = Timing(Session(ir.read(Layout(finished).ir("tiny-fp16"))))
     network({"input_ids": tokens})
     forgot = network.remembers
 

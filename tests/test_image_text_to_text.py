@@ -172,7 +172,7 @@ def test_a_benchmark_makes_as_many_tokens_as_it_asks_for_of_a_batch(built: AtF32
     options, _ = image_text_to_text.resolve(built.model, built.source)
     sizes = image_text_to_text.Sizes(batch=2, prompt=8, new_tokens=5)
     fed = image_text_to_text.sized(built.source, built.model, options, sizes)
-    sessions = {name: Session(built.folder, name=name) for name in NETWORKS}
+    sessions = {name: Session(ir.read(built.folder, name)) for name in NETWORKS}
 
     made = image_text_to_text.run(sessions, fed, options)
 

@@ -86,7 +86,7 @@ MODULES = {
     "ipfs.unixfs.hashing ipfs.unixfs.importer ipfs.unixfs.profile": CONTENT,
     "networks networks.ir networks.tensors": IR,
     "networks.samples": "calibration reference quantize validate benchmark",
-    "networks.session": "quantize validate benchmark",
+    "devices networks.ports networks.session": "quantize validate benchmark",
     "networks.inputs": f"{TASK} quantize",
     "networks.recording": "quantize",
     "figure": f"{TASK} package catalog release",
@@ -126,8 +126,8 @@ MODULES = {
     "ipfs.pull ipfs.unixfs.exporter sources._download sources.hf sources.ipfs cli "
     "precisions._int4 precisions.int4_asym precisions.int4_sym precisions.int8_weights "
     "steps._code steps._dvc steps._entries steps._repository steps._templates steps.build "
-    "steps.doctor steps.init steps.machine steps.pin steps.standing steps.verify "
-    "host.digests imports forecast": "",
+    "steps.init steps.machine steps.pin steps.standing steps.verify "
+    "host.digests host.groups imports forecast runtime runtime.*": "",
     # What is left out of the digest, for the reasons that `LEFT_OUT` gives.
     " ".join(name.removeprefix("pipeline.") for name in LEFT_OUT): "",
 }

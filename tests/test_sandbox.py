@@ -451,6 +451,18 @@ def test_a_child_sees_what_its_task_names_and_what_is_set_for_it(
     assert "OMP_NUM_THREADS" not in seen
 
 
+def test_a_hub_is_offline_to_those_alone_who_have_no_network(
+    place: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    told = [
+        run("probes:environment", returns=dict[str, str], access=sandbox.Access(network=n), **place)
+        for n in (False, True)
+    ]
+
+    assert [seen["HF_HUB_OFFLINE"] for seen in told] == ["1", "0"]
+
+
 def test_relative_paths_lead_nowhere_in_a_child(place: dict[str, Path]) -> None:
     folder = Path(run("probes:working_folder", returns=str, **place))
 

@@ -10,7 +10,7 @@ from built import SMALL, Built, model_of, small
 
 from pipeline import kinds
 from pipeline.errors import DataError, ExportError
-from pipeline.networks import samples
+from pipeline.networks import ir, samples
 from pipeline.networks.session import Session
 from pipeline.networks.tensors import Tensors
 from pipeline.tasks import question_answering, token_classification
@@ -195,7 +195,7 @@ def test_a_small_model_comes_through_and_its_class_of_optimum_loads_it(built: Bu
     assert figures["fp16"]["max_abs_error"] < 0.1
     assert built.unmet(built.folder, 32) == set()
     for name, folder in came.items():
-        session = Session(folder, execution="f32")
+        session = Session(ir.read(folder), execution="f32")
         ours = [member.run({"openvino_model": session}, given, options) for given in inputs]
         theirs = of_optimum(folder, task, inputs[0])
         seen = member.run({"openvino_model": lambda _, theirs=theirs: theirs}, inputs[0], options)

@@ -5,7 +5,24 @@ One file per command. Each imports what it needs when it runs, so that `--help` 
 
 import click
 
-from pipeline.cli import build, car, check, cid, doctor, init, ls, pin, plan, pull, report, verify
+from pipeline.cli import (
+    bench,
+    build,
+    car,
+    check,
+    cid,
+    devices,
+    doctor,
+    gc,
+    infer,
+    init,
+    ls,
+    pin,
+    plan,
+    pull,
+    report,
+    verify,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,5 +35,22 @@ def main() -> None:
     """
 
 
-for _module in (build, car, check, cid, doctor, init, ls, pin, plan, pull, report, verify):
+for _module in (
+    bench,
+    build,
+    car,
+    check,
+    cid,
+    devices,
+    doctor,
+    gc,
+    infer,
+    init,
+    ls,
+    pin,
+    plan,
+    pull,
+    report,
+    verify,
+):
     main.add_command(_module.command)

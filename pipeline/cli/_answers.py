@@ -1,6 +1,7 @@
 """What the commands that answer have in common: --json, arguments that are checked, a bar."""
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,17 @@ P = ParamSpec("P")
 
 
 class Answer(NamedTuple):
-    """What a command found out: in JSON types, and for a terminal."""
+    """What a command found out: in JSON types, and for a terminal.
+
+    Args:
+        fields: the JSON object.
+        text: for a terminal.
+        is_wrong: it found something that stops work; the exit code is 1.
+    """
 
     fields: dict[str, Any]
     text: str
+    is_wrong: bool = False
 
 
 def answers(function: Callable[P, Answer]) -> Callable[..., None]:
@@ -39,6 +47,8 @@ def answers(function: Callable[P, Answer]) -> Callable[..., None]:
                 click.echo(to_json(answer.fields), nl=False)
             else:
                 click.echo(answer.text)
+            if answer.is_wrong:
+                sys.exit(1)
 
     return run
 

@@ -47,10 +47,15 @@ def command(
 ) -> Answer:
     """Get the file or folder that CID names, every byte checked against it.
 
-    It appears whole or not at all. DIR must not exist yet, or already be what CID names.
+    It appears whole or not at all. DIR must not exist yet, or already be what CID names. What is in
+    the store (OVPIPE_HOME) comes from there, and artifacts are put into it.
     """
     from pipeline.ipfs.gateway import usual_sources
     from pipeline.ipfs.pull import pull
+    from pipeline.runtime.store import Store
 
-    pulled = pull(cid, output or Path(str(cid)), sources or usual_sources(), deadline_s=deadline_s)
+    store, out = Store.usual(), output or Path(str(cid))
+    store.give(cid, out)
+    pulled = pull(cid, out, sources or usual_sources(), deadline_s=deadline_s)
+    store.take(out, cid)
     return Answer(pulled.to_dict(), f"{pulled.path} is {pulled.cid}")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
-_MOUNT = Path("/sys/fs/cgroup")
+from pipeline.host import groups
+
 _PREFIX = "ovpipe-"
 
 
@@ -23,12 +24,14 @@ class _Version(NamedTuple):
 
 _V1 = _Version("memory.limit_in_bytes", "memory.oom_control")
 _V2 = _Version("memory.max", "memory.events")
+_VERSIONS = {1: _V1, 2: _V2}
 
 
 def available_bytes() -> int:
     """The machine's memory, or the limit of the control group that we are in, if that is less."""
     page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
-    limits = [_number(folder / version.limit) for version, folder in _above()]
+    above = groups.above("memory")
+    limits = [_number(folder / _VERSIONS[version].limit) for version, folder, _ in above]
     return min([page * pages, *(limit for limit in limits if limit)])
 
 
@@ -79,7 +82,8 @@ class Group:
 
 def _parents() -> Iterator[tuple[_Version, Path]]:
     """The folders in which a group with a cap on memory can be made."""
-    for version, folder in _own():
+    for number, folder, _ in groups.own("memory"):
+        version = _VERSIONS[number]
         if version is _V1:
             yield version, folder
         else:
@@ -87,32 +91,6 @@ def _parents() -> Iterator[tuple[_Version, Path]]:
                 control = parent / "cgroup.subtree_control"
                 if control.is_file() and "memory" in control.read_text(encoding="ascii").split():
                     yield version, parent
-
-
-def _above() -> Iterator[tuple[_Version, Path]]:
-    """The groups that this process is in, each with all above it."""
-    for version, folder in _own():
-        while folder not in (_MOUNT, _MOUNT.parent):
-            yield version, folder
-            folder = folder.parent
-
-
-def _own() -> Iterator[tuple[_Version, Path]]:
-    """The groups of this process that may govern memory: its folder, or in a container the root."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            version, mount = _V1, _MOUNT / "memory"
-        elif not controllers:
-            version, mount = _V2, _MOUNT
-        else:
-            continue
-        folder = mount / path.strip("/")
-        yield version, folder if folder.is_dir() else mount
 
 
 def _sweep(parent: Path) -> None:

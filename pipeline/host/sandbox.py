@@ -44,7 +44,6 @@ _PASSED_TO_NETWORK = (
 _SET = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONNOUSERSITE": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -316,6 +315,7 @@ def _environment(home: Path, access: Access | None, extra: Mapping[str, str]) ->
     path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
     return {
         **_SET,
+        "HF_HUB_OFFLINE": str(int(not network)),
         **{name: os.environ[name] for name in passed if name in os.environ},
         "HOME": str(home),
         "TMPDIR": str(home),

@@ -1,12 +1,13 @@
 """What a file or folder is: its CID, and whether that is the one it must be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import IntegrityError
-from pipeline.ipfs import unixfs
 from pipeline.ipfs.cid import Cid
 from pipeline.ipfs.unixfs import PROFILES, Dag
+from pipeline.ipfs.unixfs.files import Source, scan
+from pipeline.ipfs.unixfs.importer import import_scanned
 from pipeline.record import Record
 
 Progress = Callable[[int], None]
@@ -39,10 +40,21 @@ def matching(path: Path, cid: Cid, progress: Progress | None = None) -> Dag:
     Raises:
         IntegrityError: none does.
     """
+    return matching_scanned(*scan(path), cid, str(path), progress)
+
+
+def matching_scanned(
+    folders: Sequence[Source],
+    sources: Sequence[Source],
+    cid: Cid,
+    where: str,
+    progress: Progress | None = None,
+) -> Dag:
+    """The same of what `scan` found, on disk or held in memory; `where` is for the message."""
     computed = []
     for profile in sorted(PROFILES.values(), key=lambda p: p.cid_version != cid.version):
-        dag = unixfs.import_path(path, profile, progress)
+        dag = import_scanned(folders, sources, profile, progress)
         if (dag.root.codec, dag.root.digest) == (cid.codec, cid.digest):
             return dag
         computed.append(f"{dag.root} ({profile.name})")
-    raise IntegrityError(f"{path}: its CID is {', '.join(computed)}: want {cid}")
+    raise IntegrityError(f"{where}: its CID is {', '.join(computed)}: want {cid}")

@@ -25,13 +25,18 @@ def fit(inputs: Tensors, wanted: Collection[str]) -> dict[str, Array]:
     Raises:
         DataError: an input is neither there nor one that can be made.
     """
-    return {name: inputs[name] if name in inputs else _made(name, inputs) for name in wanted}
+    return {name: inputs[name] if name in inputs else made(name, inputs) for name in wanted}
 
 
-def _made(name: str, inputs: Tensors) -> Array:
-    if name not in _MADE or TOKENS not in inputs:
+def made(name: str, inputs: Tensors) -> Array:
+    """An input that is not there, as transformers would make it of those that are.
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    if name not in MADE or TOKENS not in inputs:
         raise DataError(f"the network wants an input {name!r}: have {sorted(inputs)}")
-    return _MADE[name](inputs)
+    return MADE[name](inputs)
 
 
 def mask(inputs: Tensors) -> Array:
@@ -54,7 +59,7 @@ def _beams(inputs: Tensors) -> Array:
     return np.arange(len(inputs[TOKENS]), dtype=np.int32)
 
 
-_MADE: dict[str, Callable[[Tensors], Array]] = {
+MADE: dict[str, Callable[[Tensors], Array]] = {  # what can be made of the tokens
     "attention_mask": mask,
     "beam_idx": _beams,
     "position_ids": _positions,

@@ -1,33 +1,41 @@
 """A session: an IR compiled on a device; what is validated and benchmarked is what is served."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.devices import absence
 from pipeline.errors import DeviceError
 from pipeline.host import reasons
-from pipeline.networks import ir
-from pipeline.networks.inputs import fit
-from pipeline.networks.tensors import Array, Tensors
+from pipeline.networks import ports
+from pipeline.networks.inputs import made
+from pipeline.networks.tensors import Array
 
 if TYPE_CHECKING:
     import openvino as ov
 
-Hint = Literal["LATENCY", "THROUGHPUT"]
+Hint = Literal["LATENCY", "THROUGHPUT", "CUMULATIVE_THROUGHPUT"]
 
 
 class Session:
-    """An IR on a device, ready to infer: a `Network`.
+    """A model on a device, ready to infer: a `Network`.
+
+    Threads may share one: as many of their calls run at a time as the device is tuned for, others
+    wait. A network with states runs one, and goes on from call to call, whoever calls.
 
     Args:
-        folder: the IR folder.
+        model: as `ir.read` gives it.
         device: an OpenVINO device name, as `CPU` or `AUTO`.
-        name: which of its networks.
         execution: INFERENCE_PRECISION_HINT (`f32`, `bf16` ...), or `default` for the device's own.
-        hint: what the device is tuned for.
+        hint: what the device is tuned for; None leaves that to the properties.
+        properties: more of OpenVINO's own, as INFERENCE_NUM_THREADS or CACHE_DIR.
 
     Attributes:
         inputs: the names of what it is fed.
+        outputs: the names of what it answers.
         remembers: whether it has states, which go on from call to call until `reset`.
 
     Raises:
@@ -36,33 +44,52 @@ class Session:
 
     def __init__(
         self,
-        folder: Path,
+        model: "ov.Model",
         device: str = "CPU",
         *,
-        name: str = ir.MODEL,
         execution: str = "default",
-        hint: Hint = "LATENCY",
+        hint: Hint | None = "LATENCY",
+        properties: Mapping[str, object] | None = None,
     ) -> None:
-        model = ir.read(folder, name)
-        self.compiled = compile_model(model, device, execution=execution, hint=hint)
-        self._request = self.compiled.create_infer_request()
+        self.compiled = compile_model(
+            model, device, execution=execution, hint=hint, properties=properties
+        )
         self.remembers = bool(model.get_sinks())
-        self.inputs = [port.any_name for port in self.compiled.inputs]
-        self._outputs = [port.any_name for port in self.compiled.outputs]
+        self.outputs = [ports.name(port) for port in self.compiled.outputs]
+        self.inputs = [ports.name(port) for port in self.compiled.inputs]
+        self._idle: SimpleQueue[_Request] = SimpleQueue()
+        for _ in range(1 if self.remembers else self.requests):
+            # At bf16 a decoder with states goes wrong where inputs are shared (OpenVINO 2026.4).
+            self._idle.put(_Request(self.compiled, may_share=not self.remembers))
 
-    def __call__(self, inputs: Tensors) -> dict[str, Array]:
-        """The outputs by tensor name, copied out of the device's memory.
+    def infer(self, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
+        """The outputs by tensor name: copies, which later calls leave alone.
+
+        Args:
+            inputs: arrays by tensor name, or what numpy makes arrays of. What the network does not
+                want is left out, and what it wants beside them is made as `inputs.fit` does.
 
         Raises:
-            DataError: an input is missing that cannot be made of the others.
+            DataError: an input is missing that cannot be made of the others, or does not fit.
         """
-        # At bf16 a decoder with states goes wrong where inputs are shared (OpenVINO 2026.4).
-        self._request.infer(fit(inputs, self.inputs), share_inputs=not self.remembers)
-        return {name: self._request.get_tensor(name).data.copy() for name in self._outputs}
+        request = self._idle.get()
+        try:
+            return dict(zip(self.outputs, request.run(inputs), strict=True))
+        finally:
+            self._idle.put(request)
+
+    __call__ = infer
 
     def reset(self) -> None:
         """Forget the states that former calls left behind."""
-        self._request.reset_state()
+        request = self._idle.get()
+        request.forget()
+        self._idle.put(request)
+
+    @property
+    def requests(self) -> int:
+        """How many requests at a time keep the device busy, as the runtime says."""
+        return int(device_property(self.compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
     @property
     def execution_devices(self) -> tuple[str, ...]:
@@ -75,12 +102,47 @@ class Session:
         return execution_precision(self.compiled)
 
 
+class _Request:
+    """One of the requests of a session, with its inputs."""
+
+    def __init__(self, compiled: "ov.CompiledModel", *, may_share: bool) -> None:
+        self._request = compiled.create_infer_request()
+        self._feeds = [
+            ports.Feed(self._request, index, port, may_share=may_share)
+            for index, port in enumerate(compiled.inputs)
+        ]
+
+    def run(self, inputs: Mapping[str, npt.ArrayLike]) -> Iterable[Array]:
+        """Copies of the outputs, in their order."""
+        for feed in self._feeds:
+            given = inputs[feed.name] if feed.name in inputs else _made(feed.name, inputs)
+            # Before anything else, the case of microseconds: as the last call's.
+            if (
+                type(given) is np.ndarray
+                and given.shape == feed.shape
+                and given.dtype == feed.dtype
+            ):
+                feed.view[...] = given
+            else:
+                feed.put(given)
+        outputs: Iterable[Array] = self._request.infer().values()
+        return outputs
+
+    def forget(self) -> None:
+        """Forget states."""
+        self._request.reset_state()
+
+
+def _made(name: str, inputs: Mapping[str, npt.ArrayLike]) -> Array:
+    return made(name, {other: np.asarray(given) for other, given in inputs.items()})
+
+
 def compile_model(
     model: "ov.Model",
     device: str,
     *,
     execution: str = "default",
-    hint: Hint = "LATENCY",
+    hint: Hint | None = "LATENCY",
     properties: Mapping[str, object] | None = None,
 ) -> "ov.CompiledModel":
     """Compile a model for a device.
@@ -93,18 +155,32 @@ def compile_model(
     """
     import openvino as ov
 
-    config: dict[str, object] = {"PERFORMANCE_HINT": hint}
-    if execution == "f32" and device == "CPU" and model.get_sinks():
+    remembers = bool(model.get_sinks())
+    config = configuration(device, execution, hint, properties, remembers=remembers)
+    try:
+        return ov.Core().compile_model(model, device, config)
+    except RuntimeError as e:
+        raise DeviceError(f"device {device!r}: {reasons.last_line(str(e))}") from e
+
+
+def configuration(
+    device: str,
+    execution: str,
+    hint: Hint | None,
+    properties: Mapping[str, object] | None = None,
+    *,
+    remembers: bool,
+) -> dict[str, object]:
+    """OpenVINO's properties for a device; those that are given go before what is usual here."""
+    config: dict[str, object] = {"PERFORMANCE_HINT": hint} if hint else {}
+    if execution == "f32" and device == "CPU" and remembers:
         config["KV_CACHE_PRECISION"] = execution  # its own default is u8, which loses more
     if device.partition(":")[0] == "AUTO":
         config["ENABLE_STARTUP_FALLBACK"] = False
     config |= properties or {}
     if execution != "default":
         config["INFERENCE_PRECISION_HINT"] = execution
-    try:
-        return ov.Core().compile_model(model, device, config)
-    except RuntimeError as e:
-        raise DeviceError(f"device {device!r}: {reasons.last_line(str(e))}") from e
+    return config
 
 
 def execution_devices(compiled: "ov.CompiledModel") -> tuple[str, ...]:
@@ -140,10 +216,3 @@ def missing(device: str) -> str | None:
     import openvino as ov
 
     return absence(device, ov.Core().available_devices)
-
-
-def absence(device: str, have: Iterable[str]) -> str | None:
-    """Why a device is none of those that OpenVINO offers, or None if it is."""
-    if device == "AUTO" or any(device in (n, n.partition(".")[0], f"{n}.0") for n in have):
-        return None
-    return f"device {device!r} is not there: OpenVINO offers {sorted(have)}"

@@ -2,6 +2,7 @@
 
 `hf:OWNER/NAME@COMMIT/FOLDER` is a folder of it, whose files are delivered as if it were the top.
 `hf:datasets/OWNER/NAME@COMMIT` is a data set repository: its files, and never the code in it.
+Repositories of old have no owner (`hf:bert-base-uncased@COMMIT`).
 
 The hub is asked which files the commit holds, and believed in nothing else: its listing is read
 strictly, no file may grow past its listed size, and every file must have its listed hash (git's own
@@ -35,7 +36,8 @@ MAX_LISTING_BYTES = 64 << 20
 _NAME = r"\w(?:[\w.-]{0,94}\w)?"
 _PART = r"[\w+=-][\w.+=, -]*"  # begins with no dot
 _LOCATION = re.compile(
-    rf"(?P<datasets>datasets/)?(?![^@]*(?:--|\.\.|\.git@))(?P<repo>{_NAME}/{_NAME})@(?P<commit>[0-9a-f]{{40}})"
+    rf"(?P<datasets>datasets/)?(?![^@]*(?:--|\.\.|\.git@))(?P<repo>{_NAME}(?:/{_NAME})?)@"
+    rf"(?P<commit>[0-9a-f]{{40}})"
     rf"(?P<folder>(?:/{_PART})*)",
     re.ASCII,
 )
@@ -45,6 +47,7 @@ _REPOSITORY = re.compile(
     r"(?:@(?P<revision>[\w.-]+)|/)?",
     re.ASCII,
 )
+_REVISION = re.compile(r"(?!.*\.\.)[\w.-]{1,200}", re.ASCII)
 _ENDPOINT = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w.-]+)*/?", re.ASCII)
 _LICENSE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
 
@@ -132,6 +135,8 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
     kind, repo, commit, folder = _parts(location)
     endpoint, headers = _endpoint(), _headers()
     listing = _listing(location, f"{endpoint}/api/{kind}s/{repo}/revision/{commit}", headers, out)
+    if listing.sha != commit:
+        raise SourceError(f"hf:{location}: the hub lists commit {listing.sha} instead")
     inside = [
         (name.removeprefix(folder), entry)
         for entry in listing.siblings
@@ -158,6 +163,20 @@ def fetch(location: str, wanted: Callable[[str], bool], out: Path) -> Origin:
         license=_license(listing.cardData or {}),
         sha256={name: file.lfs.sha256 for name, file in files if file.lfs},
     )
+
+
+def commit_of(repo: str, revision: str, scratch: Path) -> str:
+    """The commit that a branch or tag of a model repository is at, as the hub says today.
+
+    Raises:
+        SpecError: the repository or the revision cannot be one.
+        SourceError: the hub cannot be reached, or does not have it.
+    """
+    if not _REVISION.fullmatch(revision):
+        raise SpecError(f"hf:{repo}: revision {revision!r}: want a branch, a tag or a commit")
+    _parts(f"{repo}@{'0' * 40}")
+    url = f"{_endpoint()}/api/models/{repo}/revision/{revision}"
+    return _listing(f"{repo}@{revision}", url, _headers(), scratch).sha
 
 
 def _parts(location: str) -> tuple[str, str, str, str]:
@@ -201,10 +220,7 @@ def _listing(location: str, url: str, headers: dict[str, str], out: Path) -> _Li
             limit_bytes=MAX_LISTING_BYTES,
             headers=headers,
         )
-        listing = _Listing.read(path.read_bytes(), location)
-    if not url.endswith(f"/{listing.sha}"):
-        raise SourceError(f"hf:{location}: the hub lists commit {listing.sha} instead")
-    return listing
+        return _Listing.read(path.read_bytes(), location)
 
 
 def _check_space(location: str, want_bytes: int, out: Path) -> None:

@@ -174,7 +174,7 @@ class OpenVINOLoop(Loop):
             ir.read(folder, name)
         self._load_ms = since_ms(started)
         started = time.perf_counter()
-        sessions = {name: Session(folder, device, name=name) for name in told.networks}
+        sessions = {name: Session(ir.read(folder, name), device) for name in told.networks}
         self._compile_ms = max(0.0, since_ms(started) - self._load_ms)  # which is in it once more
         super().__init__(task, task.Resolved.from_dict(told.options), sessions)
         self._compiled = next(iter(sessions.values())).compiled

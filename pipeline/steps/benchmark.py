@@ -19,6 +19,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from pipeline.devices import absence
 from pipeline.errors import PipelineError
 from pipeline.evidence import (
     Benchmark,
@@ -35,7 +36,7 @@ from pipeline.host.sandbox import Child
 from pipeline.host.walls import Access
 from pipeline.ipfs.unixfs.importer import folder_cid
 from pipeline.layout import Layout
-from pipeline.networks.session import Hint, absence
+from pipeline.networks.session import Hint
 from pipeline.networks.tensors import Vector
 from pipeline.record import Line
 from pipeline.spec import BenchmarkSpec, Limits, Params, Variant

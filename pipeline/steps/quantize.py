@@ -50,7 +50,7 @@ class Calibration:
         recordings = {
             name: Recording(session, session.inputs, remembers=session.remembers)
             for name in told.networks
-            for session in [Session(self._exported, name=name, execution="f32")]
+            for session in [Session(ir.read(self._exported, name), execution="f32")]
         }
         for sample in samples.load(self._inputs)[:count]:
             task.run(recordings, sample, options)

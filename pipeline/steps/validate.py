@@ -70,7 +70,7 @@ def measure(folder: Path, reference: Path, device: str) -> dict[str, Any]:
     devices: tuple[str, ...] = ()
     for requested in EXECUTIONS:
         sessions = {
-            name: Session(folder, device, name=name, execution=requested)
+            name: Session(ir.read(folder, name), device, execution=requested)
             for name in ir.networks(folder)
         }
         measured = [

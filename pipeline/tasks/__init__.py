@@ -35,6 +35,12 @@ and may have
                                         FILES has tokenizer.json
       SERVED_BY                         the pipeline of openvino.genai that runs what generates
                                         (`LLMPipeline`, `WhisperPipeline`); a benchmark measures it
+      FED_TOKENS                        True if networks are fed of an item without a label what the
+                                        tokenizer gives, and no more: a tokenizer IR serves then
+      answer(outcome)                   what somebody is told who gave an item to an artifact that
+                                        is served: JSON types, or arrays; without it, the outputs
+      begin(networks, inputs, options)  of what generates, a `_generation.Step` and the tokens that
+                                        it begins with: who serves it goes on from there
       finish(network, model, source)    the exported ov.Model with the outputs that it is for
       complete(network, model, source)  the original Network with the same
 
@@ -42,7 +48,7 @@ and may have
 tensor name to array for each sample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,7 +77,8 @@ class Item(NamedTuple):
     """One entry of a data set; it knows no model.
 
     Args:
-        input: a text, the Path of a file, a seed that noise is made of, or several of these.
+        input: a text, the Path of a file, a seed that noise is made of, or several of these; where
+            an artifact is served, a picture of Pillow, or samples and their rate too.
         label: what is right of it; None where nobody said.
     """
 
@@ -97,3 +104,21 @@ class Trial(NamedTuple):
     measured: Sequence[Tensors]
     folder: Path
     options: Any
+
+
+class Outcome(NamedTuple):
+    """What an artifact that is served made of one item.
+
+    Args:
+        item: what was given.
+        inputs: what the networks were fed of it, of shape (1, ...).
+        outputs: what `run` gave, of shape (1, ...).
+        options: the task's `Resolved`.
+        read: the text of tokens, by the artifact's detokenizer.
+    """
+
+    item: Item
+    inputs: Tensors
+    outputs: Tensors
+    options: Any
+    read: Callable[[Sequence[int]], str]

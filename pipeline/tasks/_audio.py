@@ -66,7 +66,7 @@ def encode(
     for item in items:
         heard = sound(item.input, extract.sampling_rate)
         if whole:
-            _check_whole(extract, len(heard), str(getattr(item.input, "name", item.input)))
+            _check_whole(extract, len(heard), called(item.input))
         encoded.append(_extracted(extract, heard))
     return encoded
 
@@ -107,15 +107,20 @@ def extractor_of(source: Path) -> Any:
     return extract
 
 
-def sound(given: Path | int, rate: int) -> Array:
-    """A sound at a rate in Hz, of shape (samples,): of a file, or made of a seed.
+def sound(given: Path | tuple[Array, int] | int, rate: int) -> Array:
+    """A sound at a rate in Hz, of shape (samples,).
+
+    Args:
+        given: a file; samples, of shape (samples,) or (samples, channels), and their rate; or a
+            seed that one is made of.
+        rate: in Hz.
 
     Raises:
-        DataError: the file is no sound, or one that is too short or too long.
+        DataError: the file is no sound, or it is too short or too long.
     """
     if isinstance(given, int):
         return _invented(given, rate)
-    samples, own = _decoded(given)
+    samples, own = _sampled(*given) if isinstance(given, tuple) else _decoded(given)
     mono = samples.mean(axis=1)
     if own != rate:
         from scipy.signal import resample_poly
@@ -145,23 +150,39 @@ def _decoded(file: Path) -> tuple[Array, int]:
 
     try:
         with soundfile.SoundFile(file) as opened:
-            rate, frames = opened.samplerate, opened.frames
-            if not _RATES[0] <= rate <= _RATES[1]:
-                raise DataError(
-                    f"{file.name}: {rate} samples per second: want {_RATES[0]} to {_RATES[1]}"
-                )
-            too_many = frames * opened.channels > _MOST_SAMPLES
-            if too_many or not _SHORTEST_S <= frames / rate <= _LONGEST_S:
-                raise DataError(
-                    f"{file.name}: {frames / rate:.3g} s in {opened.channels} channels: want "
-                    f"{_SHORTEST_S} to {_LONGEST_S} s, and at most {_MOST_SAMPLES} samples in all"
-                )
+            rate = opened.samplerate
+            _check_length(file.name, opened.frames, opened.channels, rate)
             samples = opened.read(dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as e:
         raise DataError(f"{file.name}: no sound that can be read: {e}") from e
     if len(samples) < _SHORTEST_S * rate or not np.isfinite(samples).all():
         raise DataError(f"{file.name}: no sound that can be read: it ends early, or is not finite")
     return samples, rate
+
+
+def _sampled(samples: Array, rate: int) -> tuple[Array, int]:
+    """Samples as those of a file are."""
+    columns = samples.reshape(len(samples), -1)
+    _check_length("samples", *columns.shape, rate)
+    if not np.isfinite(columns).all():
+        raise DataError("samples: not finite: want numbers from -1 to 1")
+    return columns, rate
+
+
+def _check_length(name: str, frames: int, channels: int, rate: int) -> None:
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise DataError(f"{name}: {rate} samples per second: want {_RATES[0]} to {_RATES[1]}")
+    too_many = frames * channels > _MOST_SAMPLES
+    if too_many or not _SHORTEST_S <= frames / rate <= _LONGEST_S:
+        raise DataError(
+            f"{name}: {frames / rate:.3g} s in {channels} channels: want {_SHORTEST_S} to "
+            f"{_LONGEST_S} s, and at most {_MOST_SAMPLES} samples in all"
+        )
+
+
+def called(given: Any) -> str:
+    """A sound as messages name it."""
+    return "samples" if isinstance(given, tuple) else str(getattr(given, "name", given))
 
 
 def _invented(seed: int, rate: int) -> Array:

@@ -15,7 +15,7 @@ from pipeline.networks import description, ir, metrics
 from pipeline.networks.tensors import Networks, Tensors, Vector
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial
+from pipeline.tasks import Item, Outcome, Trial
 
 JUDGED_WITH = ("numpy", "scipy")
 FIDELITY = {
@@ -85,6 +85,24 @@ def run(
 ) -> Tensors:
     """logits, of shape (1, labels)."""
     return {"logits": networks[ir.MODEL](inputs)["logits"]}
+
+
+def answer(outcome: Outcome) -> list[dict[str, Any]]:
+    """All labels with their probabilities, the likeliest first."""
+    return scored(outcome.options.labels, probabilities(outcome.outputs["logits"][0]))
+
+
+def probabilities(logits: Any) -> Vector:
+    """The softmax of logits of shape (..., labels)."""
+    raised = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    shares: Vector = raised / raised.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def scored(names: Sequence[str], scores: Vector) -> list[dict[str, Any]]:
+    """Names with their scores, the best first."""
+    order = np.argsort(-scores, kind="stable")
+    return [{"label": names[place], "score": float(scores[place])} for place in order]
 
 
 def judge(trial: Trial) -> Iterator[Figure]:

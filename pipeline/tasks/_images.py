@@ -61,12 +61,12 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Any) -> l
         DataError: a file is no picture.
     """
     process = processor_of(source)
-    return [dict(process(_picture(item.input), return_tensors="np")) for item in items]
+    return [dict(process(picture(item.input), return_tensors="np")) for item in items]
 
 
 def sized(source: Path, model: Model, options: Any, sizes: Sizes) -> Tensors:
     """Noise as the processor would make it, of shape (batch, channels, height, width)."""
-    one = processor_of(source)(_picture(0), return_tensors="np")
+    one = processor_of(source)(picture(0), return_tensors="np")
     _, channels, height, width = one[PIXELS].shape
     batch, height, width = sizes.batch, sizes.height or height, sizes.width or width
     noise = np.random.default_rng(0)
@@ -122,10 +122,12 @@ def _named(source: Path) -> str:
     return str(named or of_model.get("pil"))
 
 
-def _picture(given: Path | int) -> Any:
-    """A picture as RGB: of a file, or made of a seed: fields of colour under noise."""
+def picture(given: Any) -> Any:
+    """A picture as RGB: of Pillow, of a file, or made of a seed: fields of colour under noise."""
     from PIL import Image, UnidentifiedImageError
 
+    if isinstance(given, Image.Image):
+        return given.convert("RGB")
     if isinstance(given, int):
         drawn, (fields, side) = np.random.default_rng(given), _NOISE
         coarse = drawn.integers(0, 256, (fields, fields, 3)).repeat(side // fields, 0)

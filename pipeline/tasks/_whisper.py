@@ -17,9 +17,9 @@ from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Array, Networks, Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _generation, _texts, _transcripts
+from pipeline.tasks import Item, Trial, _audio, _generation, _texts, _transcripts
 
-_TEXT, _HEARD = "text_ids", "heard"
+_TEXT, HEARD = "text_ids", "heard"
 _DEFAULT = "en"
 _PER_SECOND = 4  # tokens of a benchmark: about as fast as people speak
 
@@ -132,10 +132,10 @@ def run(networks: Networks, inputs: Tensors, options: Decoding, follow: Tensors 
         return _generation.timed(step(), prompt, inputs)
     kept = _generation.compared(step(), prompt, choose, follow, options.barred)
     if follow is None:
-        return {**kept, _HEARD: kept["tokens"]}
+        return {**kept, HEARD: kept["tokens"]}
     calls = enumerate(_generation.spoken(step(), prompt, choose))
     heard = [_generation.best(logits[:, -1], options.barred(number)) for number, logits in calls]
-    return {**kept, _HEARD: np.concatenate(heard)}
+    return {**kept, HEARD: np.concatenate(heard)}
 
 
 def judge(trial: Trial) -> Iterator[Figure]:
@@ -147,7 +147,7 @@ def judge(trial: Trial) -> Iterator[Figure]:
     same = [read.agree(t, one[_TEXT][0]) for t, one in zip(texts, trial.inputs, strict=True)]
     yield Figure(metric="tokenizer_agreement", value=float(np.mean(same)), samples=len(same))
     expected, measured = (
-        [read.text(one[_HEARD]) for one in side] for side in (trial.expected, trial.measured)
+        [read.text(one[HEARD]) for one in side] for side in (trial.expected, trial.measured)
     )
     spoken = trial.options.whisper.language
     yield from _transcripts.judge(trial.items, expected, measured, spoken)
@@ -176,4 +176,4 @@ class _Tokenizers:
 
 def _text(given: Any, label: str | None) -> str:
     """The label, or a name: in a reference a file is known by its name alone."""
-    return label or (given.name if isinstance(given, Path) else str(given))
+    return label or _audio.called(given)

@@ -14,6 +14,7 @@ from pipeline.tasks._classes import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._classes import METRICS as METRICS
 from pipeline.tasks._classes import Options as Options
 from pipeline.tasks._classes import Resolved as Resolved
+from pipeline.tasks._classes import answer as answer
 from pipeline.tasks._classes import judge as judge
 from pipeline.tasks._classes import resolve as resolve
 from pipeline.tasks._classes import run as run

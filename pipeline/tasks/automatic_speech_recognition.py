@@ -12,7 +12,17 @@ from pipeline.figure import Figure, Metric
 from pipeline.networks.tensors import Networks, Tensors
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _audio, _ctc, _generation, _texts, _transcripts, _whisper
+from pipeline.tasks import (
+    Item,
+    Outcome,
+    Trial,
+    _audio,
+    _ctc,
+    _generation,
+    _texts,
+    _transcripts,
+    _whisper,
+)
 from pipeline.tasks._audio import Sizes as Sizes
 from pipeline.tasks._audio import invent as invent
 from pipeline.tasks._texts import FILES as FILES
@@ -101,6 +111,13 @@ def run(
     if options.whisper:
         return _whisper.run(networks, inputs, options.whisper, follow)
     return _ctc.run(networks, inputs)
+
+
+def answer(outcome: Outcome) -> str:
+    """What is said."""
+    if outcome.options.ctc:
+        return _ctc.text(outcome.outputs["logits"][0], outcome.options.ctc.pieces)
+    return outcome.read(outcome.outputs[_whisper.HEARD].tolist())
 
 
 def judge(trial: Trial) -> Iterator[Figure]:

@@ -14,9 +14,9 @@ from pipeline.errors import ExportError
 from pipeline.figure import Figure
 from pipeline.networks import ir
 from pipeline.networks.inputs import mask
-from pipeline.networks.tensors import Networks, Tensors, Vector
+from pipeline.networks.tensors import Array, Networks, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import Trial, _embeddings, _pooling, _repository
+from pipeline.tasks import Outcome, Trial, _embeddings, _pooling, _repository
 from pipeline.tasks._embeddings import METRICS as METRICS
 from pipeline.tasks._embeddings import items as items
 from pipeline.tasks._repository import Options as Options
@@ -34,6 +34,7 @@ from pipeline.tasks._transformer import longest as longest
 if TYPE_CHECKING:
     import openvino as ov
 
+FED_TOKENS = True
 RUNS_WITH = ("safetensors", "torch")  # a Dense module, in what it shares
 
 
@@ -63,6 +64,11 @@ def run(
 def judge(trial: Trial) -> Iterable[Figure]:
     """The figures of the vectors that pooling makes."""
     return _embeddings.judge(trial, *vectors(trial))
+
+
+def answer(outcome: Outcome) -> Array:
+    """The vector of a text, of shape (hidden size,)."""
+    return _vector(outcome.inputs, outcome.outputs, outcome.options).astype(np.float32)
 
 
 def vectors(trial: Trial) -> tuple[list[Vector], list[Vector]]:

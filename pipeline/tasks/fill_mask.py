@@ -18,7 +18,7 @@ from pipeline.networks import ir, metrics
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Array, Networks, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _texts
+from pipeline.tasks import Item, Outcome, Trial, _classes, _texts
 from pipeline.tasks._labelled import items as items
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
@@ -68,9 +68,26 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
 def run(
     networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
 ) -> Tensors:
-    """Logits at the masks, of shape (masks, vocabulary)."""
+    """Logits at the masks, of shape (masks, vocabulary); all where nobody says where they are."""
     logits = networks[ir.MODEL](inputs)["logits"]
-    return {"logits": logits[0, inputs[MASKED][0] != -1]}
+    return {"logits": logits[0, inputs[MASKED][0] != -1] if MASKED in inputs else logits}
+
+
+def answer(outcome: Outcome) -> list[list[dict[str, Any]]]:
+    """Of each mask the tokens that are likeliest there, with their probabilities.
+
+    Raises:
+        DataError: the text has none.
+    """
+    masked, fed = outcome.inputs[MASKED], outcome.inputs[TOKENS]
+    if (masked[masked != -1] != fed[masked != -1]).any():  # one that chance chose
+        raise DataError(f"{outcome.item.input[:40]!r}: no mask: want one, as [MASK] or <mask>")
+    shares = _classes.probabilities(outcome.outputs["logits"])
+    likeliest = np.argsort(-shares, axis=1, kind="stable")[:, :_BEST]
+    return [
+        [{"text": outcome.read([token]), "score": float(row[token])} for token in best]
+        for row, best in zip(shares, likeliest, strict=True)
+    ]
 
 
 def judge(trial: Trial) -> Iterator[Figure]:

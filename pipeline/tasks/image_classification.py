@@ -10,6 +10,7 @@ from pipeline.spec import Model
 from pipeline.tasks import Item, Trial, _classes, _images, _model_info
 from pipeline.tasks._classes import Options as Options
 from pipeline.tasks._classes import Resolved as Resolved
+from pipeline.tasks._classes import answer as answer
 from pipeline.tasks._classes import resolve as resolve
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._images import TOOLCHAIN as TOOLCHAIN

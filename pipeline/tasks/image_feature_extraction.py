@@ -13,10 +13,10 @@ import numpy as np
 from pipeline.errors import ExportError
 from pipeline.figure import Figure, Metric
 from pipeline.networks import ir, metrics
-from pipeline.networks.tensors import Networks, Tensors, Vector
+from pipeline.networks.tensors import Array, Networks, Tensors, Vector
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
-from pipeline.tasks import Trial
+from pipeline.tasks import Outcome, Trial
 from pipeline.tasks._classes import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._images import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._images import Sizes as Sizes
@@ -65,6 +65,11 @@ def run(
 ) -> Tensors:
     """last_hidden_state, of shape (1, tokens, size), or (1, size, height, width) of a map."""
     return {_HIDDEN: networks[ir.MODEL](inputs)[_HIDDEN]}
+
+
+def answer(outcome: Outcome) -> Array:
+    """The vector of a picture, of shape (size,)."""
+    return _vector(outcome.outputs, outcome.options).astype(np.float32)
 
 
 def judge(trial: Trial) -> Iterator[Figure]:

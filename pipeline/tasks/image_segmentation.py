@@ -15,7 +15,7 @@ from pipeline.figure import Figure
 from pipeline.networks import metrics
 from pipeline.networks.tensors import Array, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _images, _model_info
+from pipeline.tasks import Item, Outcome, Trial, _classes, _images, _model_info
 from pipeline.tasks._classes import Options as Options
 from pipeline.tasks._classes import Resolved as Resolved
 from pipeline.tasks._classes import resolve as resolve
@@ -71,6 +71,14 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
     made = _images.encode(items, source, model, options)
     masks = [_mask(item, len(options.labels)) for item in items]
     return [{**pixels, **mask} for pixels, mask in zip(made, masks, strict=True)]
+
+
+def answer(outcome: Outcome) -> dict[str, Any]:
+    """The number of the label of each pixel, (height, width), and the labels that occur."""
+    width, height = _images.picture(outcome.item.input).size
+    numbers = _enlarged(outcome.outputs, (height, width))
+    names = outcome.options.labels
+    return {"map": numbers, "labels": {int(n): names[n] for n in np.unique(numbers)}}
 
 
 def judge(trial: Trial) -> Iterator[Figure]:
@@ -129,17 +137,17 @@ def _best(outputs: Tensors) -> Any:
 def _counts(outputs: Tensors, mask: Array, count: int) -> Vector:
     """Of a picture, the pixels of each label in both (the first half of a row) and in either."""
     told = mask != _UNKNOWN
-    right, found = mask[told].astype(np.int64), _enlarged(outputs, mask)[told]
+    right, found = mask[told].astype(np.int64), _enlarged(outputs, mask.shape)[told]
     both = np.bincount(right[right == found], minlength=count)
     either = np.bincount(right, minlength=count) + np.bincount(found, minlength=count) - both
     return np.concatenate([both, either]).astype(np.float64)
 
 
-def _enlarged(outputs: Tensors, mask: Array) -> Any:
+def _enlarged(outputs: Tensors, sides: tuple[int, ...]) -> Any:
     """The best label of each pixel of a picture, as transformers has it: bilinearly enlarged."""
     from PIL import Image
 
-    height, width = mask.shape
+    height, width = sides
     planes = [Image.fromarray(plane) for plane in outputs["logits"][0].astype(np.float32)]
     large = [np.array(p.resize((width, height), Image.Resampling.BILINEAR)) for p in planes]
     return np.stack(large).argmax(axis=0)

@@ -218,6 +218,14 @@ class _Seeing:
         self._networks[ir.LANGUAGE].reset()
 
 
+def begin(
+    networks: Networks, inputs: Tensors, options: Resolved
+) -> tuple[_generation.Step, _generation.Ids]:
+    """The language model behind the embeddings, and the prompt with the picture in it."""
+    seeing = _Seeing(networks, inputs, options.image_token_id)
+    return _generation.remembering(seeing), seeing.prompt
+
+
 def run(
     networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
 ) -> Tensors:

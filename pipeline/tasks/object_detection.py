@@ -19,7 +19,7 @@ from pipeline.networks import ir, metrics
 from pipeline.networks.tensors import Networks, Tensors, Vector
 from pipeline.record import read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _folders, _images
+from pipeline.tasks import Item, Outcome, Trial, _classes, _folders, _images
 from pipeline.tasks._classes import Options as Options
 from pipeline.tasks._classes import Resolved as Resolved
 from pipeline.tasks._classes import resolve as resolve
@@ -41,6 +41,8 @@ METRICS = {
 _ANNOTATIONS = "annotations.json"
 _LOGITS, _BOXES = "logits", "pred_boxes"
 _MOST = 100  # detections of a picture that count, as COCO has it
+_SIDES = ("xmin", "ymin", "xmax", "ymax")  # of a box that is told, as in transformers' pipeline
+_LIKELY = 0.5
 _RESAMPLES = 200  # of the interval: precision over all pictures is gathered anew for each
 
 
@@ -92,6 +94,33 @@ def run(
     """logits, (1, queries, labels), and pred_boxes, (1, queries, 4): centre and size, as shares."""
     outputs = networks[ir.MODEL](inputs)
     return {name: outputs[name] for name in (_LOGITS, _BOXES)}
+
+
+def answer(outcome: Outcome) -> list[dict[str, Any]]:
+    """The objects that are likelier there than not, the likeliest first; boxes in pixels.
+
+    Where there is an output of no object (DETR, YOLOS), that is what is likelier or not; without
+    one each label is judged by itself.
+    """
+    logits, names = outcome.outputs[_LOGITS][0].astype(np.float64), outcome.options.labels
+    if logits.shape[1] > len(names):
+        shares = _classes.probabilities(logits)
+        seen = np.flatnonzero(shares.argmax(axis=1) < len(names))
+    else:
+        shares = 1 / (1 + np.exp(-logits))
+        seen = np.flatnonzero(shares.max(axis=1) > _LIKELY)
+    shares = shares[:, : len(names)]
+    width, height = _images.picture(outcome.item.input).size
+    boxes = _corners(outcome.outputs[_BOXES][0]) * [width, height, width, height]
+    found = [
+        {
+            "label": names[shares[row].argmax()],
+            "score": float(shares[row].max()),
+            "box": dict(zip(_SIDES, map(float, boxes[row]), strict=True)),
+        }
+        for row in seen
+    ]
+    return sorted(found, key=lambda one: -one["score"])
 
 
 def judge(trial: Trial) -> Iterator[Figure]:

@@ -17,7 +17,7 @@ from pipeline.figure import Figure
 from pipeline.networks import ir, metrics
 from pipeline.networks.tensors import Networks, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _pairs, _tables, _texts
+from pipeline.tasks import Item, Outcome, Trial, _classes, _pairs, _tables, _texts
 from pipeline.tasks._pairs import TEXTS as TEXTS
 from pipeline.tasks._pairs import invent as invent
 from pipeline.tasks._texts import FILES as FILES
@@ -84,6 +84,20 @@ def run(
     """start_logits and end_logits, each of shape (1, tokens)."""
     outputs = networks[ir.MODEL](inputs)
     return {name: outputs[name] for name in _ENDS}
+
+
+def answer(outcome: Outcome) -> dict[str, Any]:
+    """The answer, where in the context it stands, and how likely both of its ends are."""
+    start, end = _span(outcome.inputs, outcome.outputs)
+    spans = outcome.inputs[SPANS][0]
+    of_context = spans[:, 0] >= 0
+    score = 1.0 if of_context.any() else 0.0
+    for name, side, place in zip(_ENDS, (0, 1), (start, end), strict=True):
+        if of_context.any():
+            shares = _classes.probabilities(outcome.outputs[name][0, of_context])
+            score *= float(shares[(spans[of_context, side] == place).argmax()])
+    text = outcome.item.input[1][start:end]
+    return {"answer": text, "score": score, "start": start, "end": end}
 
 
 def judge(trial: Trial) -> Iterator[Figure]:

@@ -12,9 +12,9 @@ import numpy as np
 from pipeline.figure import Figure
 from pipeline.networks import ir
 from pipeline.networks.inputs import mask
-from pipeline.networks.tensors import Network, Networks, Tensors, Vector
+from pipeline.networks.tensors import Array, Network, Networks, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import Trial, _embeddings, _pooling, _repository
+from pipeline.tasks import Outcome, Trial, _embeddings, _pooling, _repository
 from pipeline.tasks._embeddings import METRICS as METRICS
 from pipeline.tasks._embeddings import items as items
 from pipeline.tasks._repository import Options as Options
@@ -32,6 +32,7 @@ from pipeline.tasks._transformer import longest as longest
 if TYPE_CHECKING:
     import openvino as ov
 
+FED_TOKENS = True
 RUNS_WITH = ("safetensors", "scipy", "torch")  # a Dense module
 
 
@@ -79,6 +80,12 @@ def run(
 def judge(trial: Trial) -> Iterable[Figure]:
     """The figures of the vectors."""
     return _embeddings.judge(trial, *vectors(trial))
+
+
+def answer(outcome: Outcome) -> Array:
+    """The vector of a text, of shape (size,)."""
+    vector: Array = outcome.outputs["sentence_embedding"][0]
+    return vector
 
 
 def vectors(trial: Trial) -> tuple[list[Vector], list[Vector]]:

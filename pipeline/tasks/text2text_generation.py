@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.figure import Figure
 from pipeline.networks import ir
 from pipeline.networks.inputs import mask
-from pipeline.networks.tensors import Networks, Tensors
+from pipeline.networks.tensors import Array, Networks, Tensors
 from pipeline.spec import Model
 from pipeline.tasks import Item, Trial, _generation, _labelled, _texts
 from pipeline.tasks._generation import JUDGED_WITH as JUDGED_WITH
@@ -25,6 +25,7 @@ from pipeline.tasks._texts import Options as Options
 from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._transformer import longest as longest
 
+FED_TOKENS = True
 RUNS_WITH = ()
 _TARGET = "target_ids"
 
@@ -73,16 +74,32 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
     return encoded
 
 
+def begin(
+    networks: Networks, inputs: Tensors, options: Resolved
+) -> tuple[_generation.Step, _generation.Ids]:
+    """The decoder, beside what the encoder made of a text, and the tokens that it begins with."""
+    decoder = networks[ir.DECODER]
+    return _generation.remembering(decoder, **_read(networks, inputs)), _start(inputs, options)
+
+
+def _read(networks: Networks, inputs: Tensors) -> dict[str, Array]:
+    """What the decoder is fed beside its own tokens."""
+    return {
+        "encoder_hidden_states": networks[ir.ENCODER](inputs)["last_hidden_state"],
+        "encoder_attention_mask": mask(inputs),
+    }
+
+
+def _start(inputs: Tensors, options: Resolved) -> _generation.Ids:
+    return np.array([options.start_token_ids] * len(mask(inputs)), np.int64)
+
+
 def run(
     networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
 ) -> Tensors:
     """What _generation.compared keeps, and `target_nll`; in a benchmark nothing of it."""
-    made = {
-        "encoder_hidden_states": networks[ir.ENCODER](inputs)["last_hidden_state"],
-        "encoder_attention_mask": mask(inputs),
-    }
-    decoder = networks[ir.DECODER]
-    start = np.array([options.start_token_ids] * len(mask(inputs)), np.int64)
+    made, decoder = _read(networks, inputs), networks[ir.DECODER]
+    start = _start(inputs, options)
     step = _generation.remembering(decoder, **made)
     if _generation.MOST in inputs:
         return _generation.timed(step, start, inputs)

@@ -11,6 +11,7 @@ from pipeline.figure import Figure
 from pipeline.networks.tensors import Tensors
 from pipeline.spec import Model
 from pipeline.tasks import Item, Trial, _classes, _texts
+from pipeline.tasks._classes import answer as answer
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._labelled import Resolved as Resolved
 from pipeline.tasks._labelled import items as items
@@ -24,6 +25,7 @@ from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._texts import sized as sized
 from pipeline.tasks._transformer import longest as longest
 
+FED_TOKENS = True
 RUNS_WITH = ()
 METRICS = {**_classes.METRICS, "tokenizer_agreement": _texts.TOKENIZER_AGREEMENT}
 

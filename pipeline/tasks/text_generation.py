@@ -28,6 +28,7 @@ from pipeline.tasks._texts import encode as encode
 from pipeline.tasks._texts import invent as invent
 from pipeline.tasks._transformer import longest as longest
 
+FED_TOKENS = True
 RUNS_WITH = ()
 SERVED_BY = "LLMPipeline"
 
@@ -41,11 +42,18 @@ def items(path: Path) -> list[Item]:
     return [Item(text, text) for text in texts]
 
 
+def begin(
+    networks: Networks, inputs: Tensors, options: Resolved
+) -> tuple[_generation.Step, _generation.Ids]:
+    """The network that goes on, and the prompt."""
+    return _generation.remembering(networks[ir.MODEL]), inputs[TOKENS].astype(np.int64)
+
+
 def run(
     networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
 ) -> Tensors:
     """What _generation.compared keeps; in a benchmark nothing, for that is not what is timed."""
-    step, prompt = _generation.remembering(networks[ir.MODEL]), inputs[TOKENS].astype(np.int64)
+    step, prompt = begin(networks, inputs, options)
     if _generation.MOST in inputs:
         return _generation.timed(step, prompt, inputs)
     choose = _generation.greedy(_generation.NEW_TOKENS, options.end_token_ids)

@@ -16,7 +16,17 @@ from pipeline.networks import metrics
 from pipeline.networks.tensors import Array, Vector
 from pipeline.record import read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _embeddings, _pairs, _tables, _texts, _transformer
+from pipeline.tasks import (
+    Item,
+    Outcome,
+    Trial,
+    _classes,
+    _embeddings,
+    _pairs,
+    _tables,
+    _texts,
+    _transformer,
+)
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._pairs import TEXTS as TEXTS
 from pipeline.tasks._pairs import encode as encode
@@ -31,6 +41,7 @@ from pipeline.tasks._transformer import Resolved as Resolved
 from pipeline.tasks._transformer import longest as longest
 
 EXPORTED_AS = "text-classification"
+FED_TOKENS = True
 RUNS_WITH = ()
 METRICS = {
     "order_agreement": Metric("higher", gate={32: 0.98, 16: 0.98, 8: 0.9, 4: 0.8}),
@@ -71,6 +82,11 @@ def items(path: Path) -> list[Item]:
     if not _by_query(found):
         raise DataError(f"{path}: no query has several documents: want some to order")
     return found
+
+
+def answer(outcome: Outcome) -> float:
+    """How relevant the document is, from 0 to 1: the sigmoid of its logit."""
+    return float(1 / (1 + np.exp(-outcome.outputs["logits"][0, 0].astype(np.float64))))
 
 
 def judge(trial: Trial) -> Iterator[Figure]:

@@ -5,6 +5,7 @@ the tag of each. A word has the label of its first token. A file with another en
 without labels, one a line.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pipeline.figure import Figure
 from pipeline.networks import metrics
 from pipeline.networks.tensors import Array, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _tables, _texts
+from pipeline.tasks import Item, Outcome, Trial, _classes, _tables, _texts
 from pipeline.tasks._classes import run as run
 from pipeline.tasks._labelled import Resolved as Resolved
 from pipeline.tasks._labelled import resolve as resolve
@@ -37,6 +38,9 @@ METRICS = {
 }
 OUTSIDE = "O"  # the tag of what is nothing
 STARTS = "starts"  # of each token, the number of the word that it begins, or -1
+SPANS = "spans"  # and its characters
+_WORD = re.compile(r"\S+")  # of a data set
+_FINER = re.compile(r"\w+(?:['\u2019.-]\w+)*|[^\w\s]")  # of prose, in which marks touch words
 _COLUMNS = ("tokens", "tags")
 
 
@@ -72,9 +76,49 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
     found: list[Tensors] = []
     for item in items:
         tokens = dict(_texts.offsets_of(tokenizer, item.input, **cut))
-        spans = tokens.pop("offset_mapping")[0]
-        found.append({**tokens, STARTS: _starts(item.input, spans)[None]})
+        spans = tokens.pop("offset_mapping")
+        starts = _starts(_places(_WORD, item.input), spans[0])
+        found.append({**tokens, STARTS: starts[None], SPANS: spans})
     return found
+
+
+def answer(outcome: Outcome) -> list[dict[str, Any]]:
+    """What was found: words in a row that have one label, with their place in the text."""
+    text = outcome.item.input
+    places = _places(_FINER, text)
+    found: list[dict[str, Any]] = []
+    before = (-1, OUTSIDE)
+    for number, tag, share in _tagged(outcome, places):
+        label = tag.removeprefix("B-").removeprefix("I-")  # IOB2
+        goes_on = before == (number - 1, label) and not tag.startswith("B-")
+        before = (number, label)
+        if label == OUTSIDE:
+            continue
+        if not goes_on:
+            found.append({"label": label, "shares": [], "start": places[number][0]})
+        found[-1]["shares"].append(share)
+        found[-1]["end"] = places[number][1]
+    return [
+        {
+            "label": one["label"],
+            "score": float(np.mean(one["shares"])),
+            "text": text[one["start"] : one["end"]],
+            "start": one["start"],
+            "end": one["end"],
+        }
+        for one in found
+    ]
+
+
+def _tagged(
+    outcome: Outcome, places: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, str, float]]:
+    """The number of each word that has a token, its tag, and how likely that is."""
+    rows = _classes.probabilities(outcome.outputs["logits"][0])
+    starts = _starts(places, outcome.inputs[SPANS][0])
+    for number, shares in zip(starts.tolist(), rows, strict=True):
+        if number >= 0:
+            yield number, outcome.options.labels[shares.argmax()], float(shares.max())
 
 
 def judge(trial: Trial) -> Iterator[Figure]:
@@ -93,20 +137,23 @@ def judge(trial: Trial) -> Iterator[Figure]:
         yield metrics.scored("f1", _f1, reference, variant, sizes)
 
 
-def _starts(text: str, spans: Any) -> Array:
+def _starts(places: Sequence[tuple[int, int]], spans: Any) -> Array:
     """Of each token the number of the word that it begins, or -1.
 
     A span is the characters of a token, which may have the space before a word with them; that of
     a special token is empty.
     """
-    found, end = np.full(len(spans), -1), 0
-    for number, word in enumerate(text.split()):
-        start = text.index(word, end)
-        end = start + len(word)
+    found = np.full(len(spans), -1)
+    for number, (start, end) in enumerate(places):
         within = (spans[:, 1] > start) & (spans[:, 0] < end) & (spans[:, 0] < spans[:, 1])
         if within.any():
             found[within.argmax()] = number
     return found
+
+
+def _places(word: re.Pattern[str], text: str) -> list[tuple[int, int]]:
+    """The characters of each word of a text."""
+    return [match.span() for match in word.finditer(text)]
 
 
 def _counts(

@@ -6,7 +6,7 @@ a template, all of them for every picture.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,7 +18,7 @@ from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Networks, Tensors, Vector
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
-from pipeline.tasks import Item, Trial, _classes, _images, _texts, _transformer
+from pipeline.tasks import Item, Outcome, Trial, _classes, _images, _texts, _transformer
 from pipeline.tasks._images import items as items
 from pipeline.tasks._texts import FILES as FILES
 from pipeline.tasks._texts import JUDGED_WITH as JUDGED_WITH
@@ -128,6 +128,17 @@ def run(
     return {name: outputs[name] for name in (_LOGITS, _IMAGE, _TEXT)}
 
 
+def answer(outcome: Outcome) -> list[dict[str, Any]]:
+    """The labels with their scores, the best first.
+
+    Of CLIP the scores are shares of 1; SigLIP was trained to judge each label by itself.
+    """
+    logits, names = outcome.outputs[_LOGITS][0], _labels([outcome.item], outcome.options)
+    if outcome.options.padding == "max_length":
+        return _classes.scored(names, 1 / (1 + np.exp(-logits.astype(np.float64))))
+    return _classes.scored(names, _classes.probabilities(logits))
+
+
 def judge(trial: Trial) -> Iterator[Figure]:
     """All figures, of logits, vectors and tokenizer."""
     yield metrics.max_abs_error(trial.expected, trial.measured)
@@ -156,14 +167,13 @@ def _candidates(items: Sequence[Item], options: Resolved) -> list[str]:
     """The texts that every picture is held against."""
     if labels := _labels(items, options):
         return [options.template.replace("{}", label) for label in labels]
-    if isinstance(items[0].input, Path):
+    if not isinstance(items[0].input, tuple | list):
         raise DataError("pictures without labels: want LABEL/NAME.png, or options.labels")
     return list(items[0].input[1:])
 
 
-def _picture(item: Item) -> Path | int:
-    given: Path | int = item.input if isinstance(item.input, Path) else item.input[0]
-    return given
+def _picture(item: Item) -> Any:
+    return item.input[0] if isinstance(item.input, tuple) else item.input
 
 
 def _tokens(texts: Sequence[str], source: Path, model: Model, options: Resolved) -> Tensors:

@@ -40,12 +40,11 @@ def pieces(dag: Dag) -> Iterator[bytes | memoryview]:
     yield varint(len(header)) + header
     buffer = new_buffer()
     for source, run in groupby(dag.blocks(), attrgetter("source")):
-        with source.reading() if source else nullcontext() as file:
+        with source.reading(buffer) if source else nullcontext() as read:
             for block in run:
                 yield _section_start(block) + block.before
-                if file and source:
-                    file.seek(block.start)
-                    yield from source.read_pieces(file, block.length, buffer)
+                if read:
+                    yield from read(block.start, block.length)
                     yield block.after
 
 

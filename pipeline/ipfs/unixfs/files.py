@@ -8,9 +8,10 @@ file system escapes that; what is read from a CAR is hashed again by whoever rea
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from io import FileIO
 from pathlib import Path, PureWindowsPath
 
@@ -24,6 +25,9 @@ _READ = (
     | getattr(os, "O_BINARY", 0)
 )
 _MAX_NAME = 255  # bytes; what the usual file systems take
+
+Read = Callable[[int, int], Iterator[memoryview]]
+"""Bytes from a place on, so many, in pieces that are valid until the next one is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,35 @@ class Source:
         self._compare(os.lstat(self.path) if os.path.lexists(self.path) else None)
 
     @contextmanager
-    def reading(self) -> Iterator[FileIO]:
-        """The open file, compared when it is opened and when the block ends."""
+    def reading(self, buffer: memoryview) -> Iterator[Read]:
+        """The file, open to be read by way of a buffer; compared at the start and at the end."""
+        with self._opened() as file:
+            yield partial(self._pieces, file, buffer)
+
+    def read_into(self, target: memoryview, start: int) -> None:
+        """Fill a part of memory with what stands from a place on."""
+        with self._opened() as file:
+            file.seek(start)
+            while target:
+                target = target[self._read(file, target) :]
+
+    def _pieces(
+        self, file: FileIO, buffer: memoryview, start: int, size: int
+    ) -> Iterator[memoryview]:
+        file.seek(start)
+        while size:
+            count = self._read(file, buffer[:size])
+            yield buffer[:count]
+            size -= count
+
+    def _read(self, file: FileIO, target: memoryview) -> int:
+        count = file.readinto(target)
+        if not count:
+            raise IntegrityError(f"{self.name} became shorter while it was read")
+        return count
+
+    @contextmanager
+    def _opened(self) -> Iterator[FileIO]:
         try:
             file = FileIO(os.open(self.path, _READ))
         except OSError as e:
@@ -63,18 +94,28 @@ class Source:
             yield file
             self._compare(os.fstat(file.fileno()))
 
-    def read_pieces(self, file: FileIO, size: int, buffer: memoryview) -> Iterator[memoryview]:
-        """The next `size` bytes, in pieces that are valid until the next one is asked for."""
-        while size:
-            count = file.readinto(buffer[:size])
-            if not count:
-                raise IntegrityError(f"{self.name} became shorter while it was read")
-            yield buffer[:count]
-            size -= count
-
     def _compare(self, found: os.stat_result | None) -> None:
         if found is None or _stamp(found) != self.stamp:
             raise IntegrityError(f"{self.name or self.path} changed while it was read")
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Source):
+    """A file as it was read into memory; what happens to it on disk is no matter any more.
+
+    Attributes:
+        content: its bytes.
+    """
+
+    content: memoryview = field(kw_only=True)
+
+    def check(self) -> None:
+        """Memory does not change."""
+
+    @contextmanager
+    def reading(self, buffer: memoryview) -> Iterator[Read]:
+        """The bytes that are held; no buffer is needed."""
+        yield lambda start, size: iter((self.content[start : start + size],))
 
 
 def new_buffer() -> memoryview:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from pipeline.ipfs.unixfs.files import Source, new_buffer
+from pipeline.ipfs.unixfs.files import Held, Source, new_buffer
 
 _TASK_BYTES = 16 << 20
 _FILE_COST_BYTES = 64 << 10  # opening a small file takes about as long as hashing this much
@@ -39,7 +39,7 @@ def leaf_digests(
     Yields:
         A span of a file and the digests of its leaves.
     """
-    workers = min(_cores(), _MAX_WORKERS)
+    workers = _workers()
     pool = ThreadPoolExecutor(workers)
     running: deque[Future[list[tuple[Span, list[bytes]]]]] = deque()
     try:
@@ -51,6 +51,28 @@ def leaf_digests(
             yield from running.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def hold(files: Iterable[Source], allocate: Callable[[Source], memoryview]) -> Iterator[Held]:
+    """The files in memory, read on all cores.
+
+    Args:
+        files: what to read.
+        allocate: gives the memory that a file is read into, of its size.
+    """
+
+    def fill(spans: list[Span]) -> None:
+        for source, start, end in spans:
+            source.read_into(memory[source.name][start:end], start)
+
+    files = tuple(files)
+    memory = {source.name: allocate(source) for source in files}
+    with ThreadPoolExecutor(_workers()) as pool:
+        for _ in pool.map(fill, _tasks(files, _TASK_BYTES)):
+            pass
+    for source in files:
+        content = memory[source.name].toreadonly()
+        yield Held(source.name, source.path, source.stamp, content=content)
 
 
 def _tasks(files: Iterable[Source], chunk_bytes: int) -> Iterator[list[Span]]:
@@ -77,13 +99,12 @@ def _hash_spans(
     hashed = []
     for span in spans:
         digests = []
-        with span.source.reading() as file:
-            file.seek(span.start)
+        with span.source.reading(buffer) as read:
             for start in range(span.start, max(span.end, span.start + 1), chunk_bytes):
                 size = min(chunk_bytes, span.end - start)
                 before, after = frame(size)
                 leaf = hashlib.sha256(before)
-                for piece in span.source.read_pieces(file, size, buffer):
+                for piece in read(start, size):
                     leaf.update(piece)
                 leaf.update(after)
                 digests.append(leaf.digest())
@@ -91,7 +112,7 @@ def _hash_spans(
     return hashed
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _workers() -> int:
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return min(cores, _MAX_WORKERS)

@@ -4,7 +4,7 @@ File content is read in pieces and never kept. What stays are the blocks that ho
 bytes for each chunk of content: from them and the files a CAR is written without another hashing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -107,8 +107,17 @@ def import_path(
             has a name that cannot travel.
         IntegrityError: something changed while it was read.
     """
+    return import_scanned(*scan(path), profile, progress)
+
+
+def import_scanned(
+    folders: Sequence[Source],
+    sources: Sequence[Source],
+    profile: Profile | str = DEFAULT_PROFILE,
+    progress: Callable[[int], None] | None = None,
+) -> Dag:
+    """The DAG of what `scan` found, on disk or held in memory; otherwise as `import_path`."""
     profile = find_profile(profile)
-    folders, sources = scan(path)
     dag = Builder(profile)
     done = dict(_import_files(sources, profile, dag, progress))
     for folder in reversed(folders):
@@ -136,7 +145,7 @@ def folder_cid(path: Path) -> Cid:
 
 
 def _import_files(
-    sources: list[Source],
+    sources: Sequence[Source],
     profile: Profile,
     dag: Builder,
     progress: Callable[[int], None] | None,

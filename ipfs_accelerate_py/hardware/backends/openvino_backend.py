@@ -1,0 +1,3 @@
+"""The backend that runs artifacts on OpenVINO's devices (pipeline.runtime)."""
+
+from pipeline.runtime.backend import OpenVINOBackend as OpenVINOBackend

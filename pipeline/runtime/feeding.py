@@ -1,0 +1,107 @@
+"""What networks are fed of items: tokens, pixels, waves, as where the artifact was validated.
+
+Texts become tokens by the artifact's own tokenizer IR. What needs more than that (places in a text,
+pictures, sounds) the task makes itself, of the artifact's files, with the libraries of `[run]`.
+"""
+
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipeline.networks import ir
+from pipeline.networks.inputs import TOKENS
+from pipeline.networks.session import Session
+from pipeline.networks.tensors import Tensors
+from pipeline.runtime import extra, texts
+from pipeline.runtime.verified import Held
+from pipeline.spec import Model
+from pipeline.tasks import Item
+
+# What tasks read beside the networks: configurations, tokenizers, processors; no weights.
+_BESIDE = ("*.json", "*.txt", "*.jinja", "*.model", "*.spm")
+
+
+class Feeding:
+    """How the networks of an artifact are fed.
+
+    Args:
+        held: the artifact.
+        name: its task, as params.yaml has it.
+        task: the member of the family.
+    """
+
+    def __init__(self, held: Held, name: str, task: ModuleType) -> None:
+        self._held, self._task = held, task
+        self._model = Model(name=held.where, source=held.where, format="openvino", task=name)
+        self._encoding = threading.Lock()  # transformers' tokenizers are not for several threads
+        self._private = ExitStack()
+        self.close = weakref.finalize(self, self._private.close)
+
+    @property
+    def by_tokens(self) -> bool:
+        """Whether the tokenizer IR makes all that the networks are fed."""
+        is_there = f"{ir.TOKENIZER}.xml" in self._held.files
+        return is_there and getattr(self._task, "FED_TOKENS", False)
+
+    def inputs(self, items: Sequence[Item], options: Any) -> list[Tensors]:
+        """What the networks are fed of each item, of shape (1, ...).
+
+        Raises:
+            DataError: an item cannot be read, or is too long.
+            ToolError: a library is not here.
+        """
+        if self.by_tokens:
+            return list(self._tokenizer([_texts(item, options) for item in items], options))
+        with self._encoding, extra.wanted(self._model.task):
+            made: list[Tensors] = self._task.encode(items, self._folder, self._model, options)
+        return made
+
+    def tokens(self, items: Sequence[Item], options: Any) -> Tensors:
+        """Texts as tokens by the tokenizer IR, in one batch."""
+        made = list(self._tokenizer([_texts(item, options) for item in items], options))
+        return texts.batch(made, self._tokenizer.padding, options.padding_side)
+
+    def run(
+        self, networks: Mapping[str, Session], inputs: Sequence[Tensors], options: Any
+    ) -> tuple[list[Tensors], list[Tensors]]:
+        """Inputs and outputs of each item: of texts all at once, of anything else one by one."""
+        lengths = {sample[TOKENS].shape for sample in inputs} if self.by_tokens else set()
+        if len(lengths) > 1 and texts.MASK not in networks[ir.MODEL].inputs:
+            lengths = set()  # what fills up cannot be told from a text
+        if not lengths:
+            return list(inputs), [self._task.run(networks, one, options) for one in inputs]
+        fed = texts.batch(inputs, self._tokenizer.padding, options.padding_side)
+        return _rows(fed), _rows(self._task.run(networks, fed, options))
+
+    def read(self, tokens: Sequence[int]) -> str:
+        """The text of tokens."""
+        return self._detokenizer(tokens)
+
+    @cached_property
+    def _tokenizer(self) -> texts.Tokenizer:
+        return texts.Tokenizer(self._held)
+
+    @cached_property
+    def _detokenizer(self) -> texts.Detokenizer:
+        return texts.Detokenizer(self._held)
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The files beside the networks, for libraries that take paths only."""
+        return Path(self._private.enter_context(self._held.copied(*_BESIDE)))
+
+
+def _texts(item: Item, options: Any) -> tuple[str, ...]:
+    """What the tokenizer takes at once: a pair, or a text with what goes before it."""
+    return item.input if isinstance(item.input, tuple) else (options.prefix + item.input,)
+
+
+def _rows(batch: Tensors) -> list[Tensors]:
+    """A batch as samples of shape (1, ...)."""
+    count = len(next(iter(batch.values())))
+    return [{name: array[[place]] for name, array in batch.items()} for place in range(count)]
