@@ -7,7 +7,7 @@ import pytest
 from conftest import TOKENIZER_FILES
 from hub import Hub
 
-from pipeline.errors import SpecError
+from pipeline.errors import SourceError, SpecError
 from pipeline.layout import Layout
 from pipeline.runtime.names import Wanted, locate
 from pipeline.runtime.store import Store
@@ -41,6 +41,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Iterato
 def online(served: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setenv("HF_ENDPOINT", served.url)
     monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return served
 
 
@@ -72,14 +73,55 @@ def test_int8_without_calibration_data_offers_what_would_do(home: Store, tmp_pat
     wanted = Wanted(precision="INT8")
 
     with pytest.raises(SpecError, match="calibration_data.*int8_weights"):
-        locate("bert-base-uncased", wanted, project=Layout(tmp_path), store=home)
+        locate("another-model", wanted, project=Layout(tmp_path), store=home)
 
 
-def test_int8_is_calibrated_on_inputs_by_name(online: Hub, home: Store, tmp_path: Path) -> None:
-    wanted = Wanted(precision="INT8", calibration=[INPUTS] * 4)
+@pytest.mark.parametrize("name", ["../x", "a//b", "owner/name@", "owner/name@../../x", "a--b"])
+def test_what_cannot_be_a_repository_is_asked_nowhere(name: str, tmp_path: Path) -> None:
+    store = Store(tmp_path / "home")
 
-    found = locate("bert-base-uncased", wanted, project=Layout(tmp_path), store=home)
+    with pytest.raises(SpecError) as raised:
+        locate(name, project=Layout(tmp_path), store=store)
 
-    kinds = {op.get_type_name() for op in found.held.model().get_ops()}
-    assert found.precision == "int8"
+    assert str(raised.value).isprintable()
+    assert not (store.home / "names").exists()
+
+
+def test_a_model_that_the_hub_does_not_have_is_said_with_what_else_a_name_may_be(
+    online: Hub, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError, match="not there, or private.*want ipfs://CID") as raised:
+        locate("minilm-typo", project=Layout(tmp_path), store=Store(tmp_path / "home"))
+
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.soak
+def test_int8_is_calibrated_on_inputs_by_name_or_on_texts(
+    online: Hub, home: Store, tmp_path: Path
+) -> None:
+    project, name = Layout(tmp_path), "bert-base-uncased"
+    of_inputs = Wanted(precision="INT8", calibration=[INPUTS] * 4)
+    of_texts = Wanted(precision="INT8", calibration=["a text\nof two lines", "another"])
+
+    by_name = locate(name, of_inputs, project=project, store=home)
+    on_texts = locate(name, of_texts, project=project, store=home)
+    on_whatever = locate(name, Wanted(precision="INT8"), project=project, store=home)
+
+    kinds = {op.get_type_name() for op in by_name.held.model().get_ops()}
+    assert by_name.precision == "int8"
     assert "FakeQuantize" in kinds
+    assert by_name.held.cid != on_texts.held.cid == on_whatever.held.cid
+
+
+@pytest.mark.soak
+def test_a_task_of_the_user_s_own_choice_is_another_artifact(
+    online: Hub, home: Store, tmp_path: Path
+) -> None:
+    wanted = Wanted(precision="fp32", task="feature-extraction")
+
+    found = locate("bert-base-uncased@main", wanted, project=Layout(tmp_path), store=home)
+
+    assert found.told
+    assert found.told.task == "feature-extraction"
+    assert found.held.model().output(0).get_any_name() == "last_hidden_state"

@@ -647,6 +647,23 @@ def test_a_token_that_cannot_be_sent_is_refused_without_showing_it(
     assert str(error) == "HF_TOKEN: want printable ASCII without spaces"
 
 
+def test_a_repository_of_old_has_no_owner(hub: Hub, out: Path) -> None:
+    commit = hub.add("bert-of-old", FILES, lfs={"model.safetensors"})
+
+    origin = hf.fetch(f"bert-of-old@{commit}", everything, out)
+
+    assert origin.revision == hf.commit_of("bert-of-old", "main", out) == commit
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == FILES
+
+
+@pytest.mark.parametrize("revision", ["../main", "a/b", "", "a b"])
+def test_a_revision_that_is_no_name_is_refused(hub: Hub, out: Path, revision: str) -> None:
+    with pytest.raises(SpecError, match="want a branch, a tag or a commit"):
+        hf.commit_of("owner/tiny", revision, out)
+
+    assert hub.requests == []
+
+
 @pytest.mark.parametrize("endpoint", ["http://me:hunter2@127.0.0.1:1", "ftp://host", "host"])
 def test_an_endpoint_that_is_no_plain_address_is_refused_without_showing_it(
     location: str, out: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str
@@ -673,7 +690,7 @@ def test_the_commit_is_the_fingerprint() -> None:
         f"owner/tiny@{COMMIT[:12]}",
         f"owner/tiny@{COMMIT.upper()}",
         f"owner/tiny@{COMMIT}\n",
-        f"tiny@{COMMIT}",
+        f"-tiny@{COMMIT}",
         f"owner/tiny/more@{COMMIT}",
         f"owner/..@{COMMIT}",
         f"owner/a--b@{COMMIT}",
@@ -687,7 +704,9 @@ def test_only_a_repository_at_a_whole_commit_is_a_location(location: str) -> Non
         hf.check(location)
 
 
-@pytest.mark.parametrize("repo", ["owner/tiny", "o/t", "Owner_1/a.b-c_d", f"owner/{'n' * 96}"])
+@pytest.mark.parametrize(
+    "repo", ["owner/tiny", "o/t", "Owner_1/a.b-c_d", f"owner/{'n' * 96}", "of-old"]
+)
 def test_every_name_that_the_hub_allows_is_a_location(repo: str) -> None:
     hf.check(f"{repo}@{COMMIT}")
 

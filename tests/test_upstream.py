@@ -10,7 +10,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,11 @@ from ipfs_accelerate_py.hardware.backends.cpu_backend import CPUBackend
 from ipfs_accelerate_py.hardware.backends.openvino_backend import OpenVINOBackend
 from ipfs_accelerate_py.model import ModelAccelerator, ModelManager, ModelWrapper
 from pipeline.errors import DeviceError, SpecError
+from pipeline.ipfs.unixfs import folder_cid
 from pipeline.networks import weights
 from pipeline.runtime import config as configs
 from pipeline.runtime.answers import resident_mb
+from pipeline.runtime.store import Store
 
 IDS = [101, 2054, 2154, 102]
 VOCABULARY, SIZE = 3000, 32
@@ -120,7 +121,7 @@ def test_a_method_has_the_parameters_that_callers_name(method: str, parameters: 
 
 
 def test_backends_are_had_by_name() -> None:
-    assert BACKEND_REGISTRY == {"cpu": CPUBackend, "openvino": OpenVINOBackend}
+    assert dict(BACKEND_REGISTRY) == {"cpu": CPUBackend, "openvino": OpenVINOBackend}
     assert list_available_backends() == ["cpu", "openvino"]
     assert isinstance(get_backend("openvino", {"openvino_device": "AUTO"}), OpenVINOBackend)
     assert isinstance(get_backend("intel"), OpenVINOBackend)
@@ -137,24 +138,22 @@ def test_attributes_that_callers_touch_are_there(backend: OpenVINOBackend, name:
     assert backend._version == ov.__version__
 
 
-def keys_of_upstream() -> set[str]:
-    """The keys that upstream_api.md lists under "Config keys read"."""
-    return set(
-        """cache_dir openvino_device precision device model_type model_path model_format use_optimum
-        mixed_precision mixed_precision_config multi_device device_priorities cpu_threads
-        dynamic_shapes performance_hint model_caching gpu_fp16_enable gpu_optimize calibration_data
-        calibration_samples precompile_shapes input_shapes compression optimization_level
-        trust_remote_code batch_size sequence_length execution_order normalize imagenet_norm
-        sample_rate original_sample_rate feature_size feature_type max_length min_length num_beams
-        temperature top_k top_p dynamic_axes input_names output_names opset_version keep_onnx
-        layout""".split()
-    )
+# What upstream_api.md lists under "Config keys read".
+CONFIG_KEYS = """
+cache_dir openvino_device precision device model_type model_path model_format use_optimum
+mixed_precision mixed_precision_config multi_device device_priorities cpu_threads dynamic_shapes
+performance_hint model_caching gpu_fp16_enable gpu_optimize calibration_data calibration_samples
+precompile_shapes input_shapes compression optimization_level trust_remote_code batch_size
+sequence_length execution_order normalize imagenet_norm sample_rate original_sample_rate
+feature_size feature_type max_length min_length num_beams temperature top_k top_p dynamic_axes
+input_names output_names opset_version keep_onnx layout
+"""
 
 
 def test_every_config_key_is_known_and_documented() -> None:
     text = (ROOT / "docs" / "runtime.md").read_text()
 
-    assert {key.name for key in configs.KEYS} == keys_of_upstream()
+    assert {key.name for key in configs.KEYS} == set(CONFIG_KEYS.split())
     for key in configs.KEYS:
         row = f"| `{key.name}` | {key.calls.replace(' ', ', ')} | {key.fate} | {key.meaning} |"
         assert row in text, row
@@ -370,6 +369,26 @@ def test_keys_become_properties_that_openvino_has(
     assert one.get_property("INFERENCE_PRECISION_HINT") == ov.Type.f32
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_what_was_compiled_is_kept_by_cid(
+    backend: OpenVINOBackend, folder: Path, home: Path, tmp_path: Path, is_named: bool
+) -> None:
+    store, cid = Store(home), folder_cid(folder)
+    store.keep(folder, cid)
+    kept = tmp_path / "kept" if is_named else home / "cache"
+
+    answer = loaded(
+        backend,
+        f"ipfs://{cid}",
+        **({"cache_dir": str(kept)} if is_named else {"model_caching": True}),
+    )
+    of_a_path = loaded(backend, str(folder), model_caching=True)
+
+    assert answer["cid"] == str(cid)
+    assert list((kept / str(cid)).glob("*.blob"))
+    assert "nor is what was compiled of it kept" in of_a_path["message"]
+
+
 def test_several_devices_are_one_string(backend: OpenVINOBackend, name: str) -> None:
     answer = loaded(backend, name, multi_device=True, device_priorities=["CPU"])
     found = configs.loading({"multi_device": True, "device_priorities": ["GPU.1", "CPU"]})
@@ -421,8 +440,10 @@ def test_int8_is_calibrated_or_is_an_error(backend: OpenVINOBackend, name: str) 
     assert without["status"] == "error"
     assert "calibration_data" in without["message"]
     assert "int8_weights" in without["message"]
+    again = backend.load_model(name, {"precision": "INT8", "calibration_data": list(given)})
     assert having["status"] == "success", having
     assert having["precision"] == "INT8"
+    assert again["already_loaded"]
 
 
 def test_another_precision_of_the_same_name_is_loaded_anew(
@@ -579,8 +600,8 @@ FLAGS = {
 
 
 @pytest.fixture(scope="module")
-def helps() -> Iterator[dict[str, str]]:
-    yield {
+def helps() -> dict[str, str]:
+    return {
         script: subprocess.run(
             [sys.executable, str(ROOT / "examples" / script), "--help"],
             env={"PYTHONPATH": str(ROOT), "COLUMNS": "200"},

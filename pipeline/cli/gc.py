@@ -16,5 +16,5 @@ def command() -> Answer:
 
     swept = Store.usual().sweep()
     removed = "".join(f"removed {name}\n" for name in swept.removed)
-    left = f"{swept.path}: {swept.kept} kept, {swept.kept_bytes} bytes of at most {swept.cap_bytes}"
+    left = f"{swept.kept} kept: {swept.kept_bytes} bytes of at most {swept.cap_bytes}"
     return Answer(swept.to_dict(), f"{removed}{left}")

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DeviceError
-from pipeline.networks import ports, shapes
+from pipeline.networks import ports
 from pipeline.runtime import config as configs
-from pipeline.runtime import contents
+from pipeline.runtime import contents, shapes
 from pipeline.runtime.answers import Answer, answered, resident_mb
 from pipeline.runtime.config import Config, Loading
 
@@ -53,7 +53,7 @@ class Backend:
         key = self._key(model_name, config)
         told = {"status": "success", "model_name": model_name, "device": self._device(config)}
         before = self.models.get(key)
-        if before is not None and before["asked"] == asked:
+        if before is not None and asked.is_like(before["asked"]):
             return {**told, "already_loaded": True, "message": f"{model_name} is loaded already"}
         began = time.perf_counter()
         loaded = self._open(model_name, asked)
@@ -134,7 +134,7 @@ class Backend:
             "model_type": entry["model_type"],
             "optimum_integration": False,
             "framework": entry["framework"],
-            "notes": list(configs.notes(given, "run")) if given else [],
+            "notes": list(configs.notes(given, "run")),
             "message": said,
         }
 

@@ -149,6 +149,14 @@ KEYS = (
     Key("layout", "convert", ANY, "honoured", "layouts of the inputs, as 'NCHW' or {'x': 'NCHW'}"),
 )  # fmt: skip
 _BY_NAME = {key.name: key for key in KEYS}
+_GONE = {
+    call: {
+        key.name: f"{key.name}: {key.meaning}"
+        for key in KEYS
+        if key.fate == "gone" and call in key.calls.split()
+    }
+    for call in ("load", "run")
+}
 
 
 class Loading(NamedTuple):
@@ -190,6 +198,18 @@ class Loading(NamedTuple):
     batch_size: int | None
     notes: tuple[str, ...]
 
+    def is_like(self, other: "Loading") -> bool:
+        """Whether another asks for the same, of calibration data for the very same."""
+        ours, theirs = (
+            [id(item) for item in asked.calibration]
+            if isinstance(asked.calibration, list)
+            else asked.calibration
+            for asked in (self, other)
+        )
+        return ours == theirs and self._replace(calibration=None) == other._replace(
+            calibration=None
+        )
+
 
 def checked(config: Config | None) -> dict[str, Any]:
     """A config as it is, less the keys without a value.
@@ -197,25 +217,26 @@ def checked(config: Config | None) -> dict[str, Any]:
     Raises:
         SpecError: a key is unknown, or its value is of another sort.
     """
-    if config is not None and not isinstance(config, Mapping):
+    if not config:
+        return {}
+    if type(config) is not dict and not isinstance(config, Mapping):
         raise SpecError(f"config: {config!r}: want a dict")
-    given = {key: value for key, value in (config or {}).items() if value is not None}
-    for name, value in given.items():
-        if name not in _BY_NAME:
+    given = {}
+    for name, value in config.items():
+        if (key := _BY_NAME.get(name)) is None:
             raise SpecError(f"config: unknown key {name!r}: have {sorted(_BY_NAME)}")
-        if not (sort := _BY_NAME[name].sort).holds(value):
-            raise SpecError(f"config: {name}: {value!r}: want {sort.words}")
+        if value is None:
+            continue
+        if not key.sort.holds(value):
+            raise SpecError(f"config: {name}: {value!r}: want {key.sort.words}")
+        given[name] = value
     return given
 
 
 def notes(given: Config, call: Call) -> tuple[str, ...]:
     """What is gone of a call's keys, a line for each."""
-    keys = (_BY_NAME[name] for name, value in given.items() if value is not False)
-    return tuple(
-        f"{key.name}: {key.meaning}"
-        for key in keys
-        if key.fate == "gone" and call in key.calls.split()
-    )
+    gone = _GONE.get(call, {})
+    return tuple(gone[name] for name, value in given.items() if name in gone and value is not False)
 
 
 def loading(config: Config | None, constructor: Config | None = None) -> Loading:
@@ -237,7 +258,9 @@ def loading(config: Config | None, constructor: Config | None = None) -> Loading
     if not (is_dynamic := given.get("dynamic_shapes", True)) and not shapes:
         raise SpecError(f"config: dynamic_shapes: False: want input_shapes, {SHAPES.words[8:]}")
     calibration = given.get("calibration_data")
-    if isinstance(calibration, Sequence) and not isinstance(calibration, str):
+    if isinstance(calibration, str):
+        calibration = Path(calibration)
+    elif isinstance(calibration, Sequence):
         calibration = calibration[: given.get("calibration_samples")]
     return Loading(
         device=device,
@@ -257,12 +280,6 @@ def loading(config: Config | None, constructor: Config | None = None) -> Loading
         batch_size=given.get("batch_size"),
         notes=(*notes(given, "load"), *told),
     )
-
-
-def device_of(config: Config | None, constructor: Config | None = None) -> str:
-    """The device that a config means."""
-    default = (constructor or {}).get("openvino_device", "CPU")
-    return _device(config or {}, default)[0]
 
 
 def _device(given: Config, default: str) -> tuple[str, tuple[str, ...]]:

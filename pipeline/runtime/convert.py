@@ -8,20 +8,21 @@ import contextlib
 import io
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from pipeline import kinds
-from pipeline.errors import DataError, ExportError, PrecisionError, SpecError
+from pipeline.errors import DataError, ExportError, PrecisionError, SpecError, ToolError
 from pipeline.host import atomic, reasons
-from pipeline.networks import shapes, writer
-from pipeline.networks.shapes import Shapes
+from pipeline.networks import writer
 from pipeline.networks.tensors import Tensors
 from pipeline.runtime import config as configs
+from pipeline.runtime import extra, shapes
 from pipeline.runtime.config import Config
+from pipeline.runtime.shapes import Shapes
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -79,10 +80,12 @@ def from_pytorch(
         SpecError: a key or the path will not do.
         ExportError: the model cannot be converted.
         PrecisionError: it cannot be had at that precision.
+        ToolError: PyTorch is not here.
     """
     import openvino as ov
-    import torch
 
+    with _installed("convert_from_pytorch"):
+        import torch
     began, given = time.perf_counter(), _checked(config)
     target = _target(output)
     model.eval()
@@ -145,10 +148,19 @@ def brought(network: "ov.Model", precision: str, data: Sequence[Tensors]) -> "ov
     """
     member = kinds.load("precision", precision)
     options = member.Options.from_dict({"isa": "host"} if precision == "int8" else {})
-    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws bars there
+    # NNCF draws bars there.
+    with _installed(f"precision {precision}"), contextlib.redirect_stdout(io.StringIO()):
         made, _ = member.apply(network, options, Fed(samples(data)))
     member.check(made, options)
     return cast("ov.Model", made)
+
+
+@contextlib.contextmanager
+def _installed(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as e:
+        raise ToolError(f"{what} wants {e.name}: pip install '{extra.NAME}[build]'") from e
 
 
 def samples(given: Any, count: int | None = None) -> list[Tensors]:

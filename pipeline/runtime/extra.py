@@ -1,5 +1,6 @@
 """Libraries that the plain install lacks: who needs one is told in one line how to have it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +15,7 @@ _RUN = {
     "scipy": "SciPy",
     "openvino_genai": "openvino-genai",
 }
-_TORCH = ("torch", "PyTorch")
+_TORCH = f"its processor wants PyTorch: pip install '{NAME}[build]'"
 
 
 @contextmanager
@@ -24,10 +25,15 @@ def wanted(by: str) -> Iterator[None]:
     Raises:
         ToolError: it is not installed.
     """
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # that PyTorch was not found
     try:
         yield
     except ImportError as e:
         raise ToolError(f"{by}: {_lacking(e)}") from e
+    except NameError as e:  # transformers uses what it could not import
+        if e.name != "torch":
+            raise
+        raise ToolError(f"{by}: {_TORCH}") from e
 
 
 def hint(library: str) -> str:
@@ -41,6 +47,6 @@ def _lacking(error: ImportError) -> str:
     for name, called in _RUN.items():
         if module == name or f"requires the {name} library" in said:
             return f"want {hint(called)}"
-    if module == "torch" or any(name in said for name in _TORCH):
-        return f"its processor wants PyTorch: pip install '{NAME}[build]'"
+    if module == "torch" or "PyTorch" in said:
+        return _TORCH
     return said

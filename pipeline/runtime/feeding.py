@@ -4,6 +4,7 @@ Texts become tokens by the artifact's own tokenizer IR. What needs more than tha
 pictures, sounds) the task makes itself, of the artifact's files, with the libraries of `[run]`.
 """
 
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -37,6 +38,7 @@ class Feeding:
     def __init__(self, held: Held, name: str, task: ModuleType) -> None:
         self._held, self._task = held, task
         self._model = Model(name=held.where, source=held.where, format="openvino", task=name)
+        self._encoding = threading.Lock()  # transformers' tokenizers are not for several threads
         self._private = ExitStack()
         self.close = weakref.finalize(self, self._private.close)
 
@@ -55,7 +57,7 @@ class Feeding:
         """
         if self.by_tokens:
             return list(self._tokenizer([_texts(item, options) for item in items], options))
-        with extra.wanted(self._model.task):
+        with self._encoding, extra.wanted(self._model.task):
             made: list[Tensors] = self._task.encode(items, self._folder, self._model, options)
         return made
 

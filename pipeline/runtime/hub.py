@@ -7,20 +7,21 @@ The pipeline's own steps do it, in their child processes, in a project of its ow
 """
 
 import hashlib
+import importlib.util
 import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 import numpy as np
 from pydantic import JsonValue
 
 from pipeline import kinds
-from pipeline.errors import DataError, SpecError, UnfitError
+from pipeline.errors import DataError, SpecError, ToolError, UnfitError
 from pipeline.host import atomic, sandbox
+from pipeline.ipfs.cid import Cid
 from pipeline.ipfs.unixfs import folder_cid
 from pipeline.layout import Layout
 from pipeline.networks import samples
@@ -28,7 +29,7 @@ from pipeline.networks.tensors import Tensors
 from pipeline.record import Record, read_json
 from pipeline.runtime import configured
 from pipeline.runtime.configured import ModelType
-from pipeline.runtime.store import Store
+from pipeline.runtime.store import Store, file_name
 from pipeline.spec import Data, Limits, Model, Params, Variant
 from pipeline.steps import calibration, export, fetch, quantize
 
@@ -42,6 +43,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _BRANCH = "main"  # what every model repository of a hub has
 _DEFAULT = "fp16"
 _CONFIGURATIONS = ("config.json", "modules.json")
+_LIBRARIES = ("huggingface_hub", "torch", "optimum", "nncf")
 _PATIENCE_S = 600.0  # for what the hub says of a model
 _WAIT_S = 3600.0  # for another process that builds
 
@@ -90,27 +92,40 @@ def build(name: str, wanted: "Wanted", store: Store) -> Built:
     Raises:
         SpecError: it has no task that is known, or is to be calibrated on nothing.
         SourceError: the hub cannot be reached, or does not have it.
+        ToolError: the extra [build] is not installed.
         RefusedError: a stage refused it.
     """
     repo, _, revision = name.partition("@")
+    kinds.load("source", "hf").check(f"{repo}@{'0' * 40}")
     if wanted.precision == "auto":
         wanted = wanted._replace(precision=_DEFAULT)
+    wants_data = kinds.load("precision", wanted.precision).NEEDS_CALIBRATION
+    if not wants_data:
+        wanted = wanted._replace(calibration=None)
     commit = _known_commit(repo, revision or _BRANCH, store)
-    if commit and (built := store.noted("names", _key(repo, commit, wanted), Built)):
+    if commit and (built := _kept(repo, commit, wanted, store)):
         return built
-    if kinds.load("precision", wanted.precision).NEEDS_CALIBRATION and wanted.calibration is None:
+    if wants_data and wanted.calibration is None:
         raise SpecError(
             f"{repo}: {wanted.precision} wants calibration_data: inputs by name as the model takes "
             "them, texts, or the path of some; or take int8_weights, which wants none"
         )
+    if lacking := [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]:
+        extra = "pip install 'openvino-ipfs-pipeline[build]'"
+        raise ToolError(f"{repo}: it is not built yet, and that wants {lacking}: {extra}")
     commit = commit or _asked_commit(repo, revision or _BRANCH, store)
     with atomic.locked(store.folder("work") / "lock" / "hub", name, wait_s=_WAIT_S):
-        if (built := store.noted("names", _key(repo, commit, wanted), Built)) is None:
+        if (built := _kept(repo, commit, wanted, store)) is None:
             built = _built(repo, commit, wanted, store)
-            for calibration in {wanted.calibration is None, True}:
-                asked = wanted._replace(calibration=None) if calibration else wanted
+            for asked in (wanted, wanted._replace(calibration=None)):
                 store.note("names", _key(repo, commit, asked), built)
     return built
+
+
+def _kept(repo: str, commit: str, wanted: "Wanted", store: Store) -> Built | None:
+    """What was built, if it is still there."""
+    built = store.noted("names", _key(repo, commit, wanted), Built)
+    return built if built and Cid.parse(built.cid) in store else None
 
 
 def _key(repo: str, commit: str, wanted: "Wanted") -> str:
@@ -166,17 +181,17 @@ def source(name: str, wanted: "Wanted", store: Store) -> tuple[Model, Path] | No
     repo, _, revision = name.partition("@")
     wanted = wanted._replace(precision=_DEFAULT if wanted.precision == "auto" else wanted.precision)
     commit = _known_commit(repo, revision or _BRANCH, store)
-    built = store.named(_key(repo, commit, wanted), Built) if commit else None
+    built = store.noted("names", _key(repo, commit, wanted), Built) if commit else None
     if commit is None or built is None:
         return None
     model = _model(repo, commit, built.task, wanted)
-    path = Layout(store.folder("build", _name(repo, commit, built.task))).source(model.name)
+    path = Layout(store.home / "build" / _name(repo, commit, built.task)).source(model.name)
     return (model, path) if path.is_dir() else None
 
 
 def _name(repo: str, commit: str, task: str) -> str:
     """What a model's project is called in the store."""
-    return quote(f"{repo}@{commit}.{task}", safe="@")
+    return file_name(f"{repo}@{commit}.{task}")
 
 
 def _model(repo: str, commit: str, task: str, wanted: "Wanted") -> Model:

@@ -103,6 +103,8 @@ class Loaded:
         """
         task, options = self._known(), self._chosen(purpose, labels, max_length)
         if self._writer:
+            if max_length is not None:
+                raise SpecError(f"max_length {max_length}: want max_new_tokens of {self.task}")
             several = asked if isinstance(asked, list) and not _is_chat(asked) else [asked]
             return [
                 "".join(self.stream(one, sampling_rate=sampling_rate, settings=settings))
@@ -206,12 +208,23 @@ class Loaded:
 
     @cached_property
     def infer(self) -> Callable[[Tensors], Tensors]:
-        """Tensors to tensors; of one network that forgets it is the session's own `infer`."""
+        """Tensors to tensors; of one network that forgets it is the session's own `infer`.
+
+        One that remembers forgets before each call. Of several networks it is the task's `run`.
+        """
         first, *others = self.sessions.values()
-        if not others and not first.remembers:
-            return first.infer
+        if not others:
+            return self._forgetful(first) if first.remembers else first.infer
         task = self._known()
         return lambda inputs: task.run(self.sessions, inputs, self.options)
+
+    def _forgetful(self, session: Session) -> Callable[[Tensors], Tensors]:
+        def infer(inputs: Tensors) -> Tensors:
+            with self._writing:
+                session.reset()
+                return session.infer(inputs)
+
+        return infer
 
     @cached_property
     def _writer(self) -> generation.Writer | None:

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pipeline import artifact, kinds, spec
-from pipeline.errors import ContentError, IntegrityError, RefusedError, SpecError
+from pipeline.errors import (
+    ContentError,
+    IntegrityError,
+    PipelineError,
+    RefusedError,
+    SourceError,
+    SpecError,
+)
 from pipeline.evidence import Accuracy
 from pipeline.host import progress
 from pipeline.ipfs.cid import Cid
@@ -31,6 +38,7 @@ from pipeline.steps.catalog import Catalog, Entry, Refused
 _CID = re.compile(
     r"(?:ipfs://)?(?P<cid>Qm[1-9A-HJ-NP-Za-km-z]{44}|[bBzZfFuUmM][A-Za-z0-9_-]{40,})/?"
 )
+_MAX_NAME, _SHOWN = 1000, 60
 _HUB = re.compile(r"[\w.-]+(?:/[\w.-]+)?(?:@[\w./-]+)?", re.ASCII)
 
 
@@ -98,36 +106,30 @@ def locate(
         GateError: all that there is of it was refused by its gate.
         PipelineError: it cannot be had, or cannot be built.
     """
+    if not name.isprintable() or len(name) > _MAX_NAME:
+        raise SpecError(f"{name[:_SHOWN]!r}...: want a name of at most {_MAX_NAME} characters")
     wanted = _plain(wanted or Wanted())
     project, store = project or Layout(), store or Store.usual()
     if (found := _CID.fullmatch(name)) and (cid := _cid(found["cid"], name)):
         return _of_cid(cid, _listed(project), wanted, store)
-    if (path := Path(name)).exists():
-        held = verified.read(path)
-        why = f"{name}: a path; nobody said what it must be, so nothing was verified"
-        return _located(held, None, wanted, why)
-    listed = _listed(project)
+    path, listed = Path(name), _listed(project)
+    if verified.holds_ir(path):
+        return _of_path(path, wanted)
     if found_here := _choose(name, listed, wanted):
         return _of_project(*found_here, wanted, project, store)
     if found_there := _choose(name, _known(store), wanted):
         known, why = found_there
         return _located(_stored(Cid.parse(known.cid), store), known, wanted, why)
-    if _HUB.fullmatch(name):
-        from pipeline.runtime import hub
-
-        try:
-            built = hub.build(name, wanted, store)
-        except SpecError as e:
-            raise SpecError(f"{e}; {_tried(name, listed, store)}") from e
-        held = _stored(Cid.parse(built.cid), store)
-        store.sweep()
-        chosen = "asked for" if wanted.precision != "auto" else "because nothing was measured of it"
-        why = (
-            f"{name}: {built.task} at commit {built.commit[:12]}, {built.precision}, {chosen}; "
-            "it was validated on nothing"
-        )
-        return _located(held, None, wanted, why, built.precision)
-    raise SpecError(_tried(name, listed, store))
+    if name and path.exists():
+        return _of_path(path, wanted)  # which says what it lacks
+    if not _HUB.fullmatch(name):
+        raise SpecError(_tried(name, listed, store))
+    try:
+        return _of_hub(name, wanted, store)
+    except SourceError as e:
+        if "/" in name:
+            raise
+        raise SourceError(f"{e}; {_tried(name, listed, store)}") from e
 
 
 def _plain(wanted: Wanted) -> Wanted:
@@ -158,10 +160,30 @@ def _cid(text: str, name: str) -> Cid | None:
 
 
 def _of_cid(cid: Cid, listed: Sequence[Known], wanted: Wanted, store: Store) -> Located:
-    held = _stored(cid, store)
     of = (known for known in (*listed, *_known(store)) if Cid.parse(known.cid) == cid)
     known = next(of, None)
-    return _located(held, known, wanted, f"ipfs://{cid}: asked for by its CID{_state(known)}")
+    why = f"ipfs://{cid}: asked for by its CID{_state(known)}"
+    return _located(_stored(cid, store), known, wanted, why)
+
+
+def _of_path(path: Path, wanted: Wanted) -> Located:
+    why = f"{path}: a path; nobody said what it must be, so nothing was verified"
+    return _located(verified.read(path), None, wanted, why)
+
+
+def _of_hub(name: str, wanted: Wanted, store: Store) -> Located:
+    """What a Hugging Face model became here."""
+    from pipeline.runtime import hub
+
+    built = hub.build(name, wanted, store)
+    chosen = "asked for" if wanted.precision != "auto" else "because nothing was measured of it"
+    why = (
+        f"{name}: {built.task} at commit {built.commit[:12]}, {built.precision}, {chosen}; "
+        "it was validated on nothing"
+    )
+    held = _stored(Cid.parse(built.cid), store)
+    store.sweep()
+    return _located(held, None, wanted, why, built.precision)
 
 
 def _stored(cid: Cid, store: Store) -> Held:
@@ -177,13 +199,13 @@ def _stored(cid: Cid, store: Store) -> Held:
 
 
 def _leased(cid: Cid, store: Store) -> Held:
-    lease = store.lease("ir", key(cid))
+    where, lease = f"ipfs://{cid}", store.lease("ir", key(cid))
     try:
         held = verified.read(store.bring(cid), cid)
     except BaseException:
         lease.close()
         raise
-    return replace(held, where=f"ipfs://{cid}", lease=lease)
+    return replace(held, where=where, lease=lease)
 
 
 def _known(store: Store) -> list[Known]:
@@ -199,7 +221,10 @@ def _of_project(known: Known, why: str, wanted: Wanted, project: Layout, store: 
         held = verified.read(folder, cid, files=_manifest(known, project))
     else:
         held = _stored(cid, store)
-    store.note("known", known.cid, known)
+    try:
+        store.note("known", known.variant, known)
+    except (OSError, PipelineError) as e:
+        progress.note(f"{known.variant} will not be known elsewhere: {e}")
     return _located(held, known, wanted, why)
 
 
@@ -286,9 +311,9 @@ def _tried(name: str, listed: Sequence[Known], store: Store) -> str:
 def _located(
     held: Held, known: Known | None, wanted: Wanted, why: str, precision: str | None = None
 ) -> Located:
-    told = _told(held, wanted)
-    if told is None:
-        why += "; its task is not known: run it on tensors"
+    told, lacking = _told(held, wanted)
+    if lacking:
+        why += f"; to be run on tensors: {lacking}"
     return Located(
         held=held,
         told=told,
@@ -299,23 +324,27 @@ def _located(
     )
 
 
-def _told(held: Held, wanted: Wanted) -> Description | None:
-    """What an artifact says of itself, or what its configuration does.
+def _told(held: Held, wanted: Wanted) -> tuple[Description | None, str]:
+    """What an artifact says of itself, or what its configuration does; or why nothing is known.
 
     Raises:
         ContentError: it says something that is no description.
+        RefusedError: it is not for the task that the user names.
     """
     if description.FILE in held.files:
-        return Description.from_dict(held.json(description.FILE), held.where, ContentError)
+        fields = held.json(description.FILE)
+        return Description.from_dict(fields, f"{held.where}: {description.FILE}", ContentError), ""
     config = held.json("config.json") if "config.json" in held.files else {}
     task = wanted.task or configured.task_of(config, wanted.model_type)
     if task is None:
-        return None
+        return None, "its task is not known"
     model = Model(name="it", source="file:it", format="transformers", task=task)
     try:
         with held.copied("*.json", "*.txt", "*.jinja") as folder:
             options, _ = kinds.load("task", task).resolve(model, folder)
-    except (RefusedError, ImportError):
-        return None
+    except (RefusedError, ImportError) as e:
+        if wanted.task:
+            raise
+        return None, f"{task}: {e}"
     networks = tuple(held.names())
-    return Description(format=1, task=task, networks=networks, options=options.to_dict())
+    return Description(format=1, task=task, networks=networks, options=options.to_dict()), ""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pipeline import kinds
 from pipeline.errors import PrecisionError, SpecError
-from pipeline.networks import shapes, weights
-from pipeline.runtime import convert, devices
+from pipeline.networks import weights
+from pipeline.runtime import convert, devices, shapes
 from pipeline.runtime.config import MODEL_TYPES, Loading
 from pipeline.runtime.loaded import Loaded
 from pipeline.runtime.names import Located, Wanted, locate
@@ -42,9 +42,11 @@ def opened(name: str, asked: Loading) -> Loaded:
         told = f"{located.why}; it runs on {device}: {'; '.join(requested.left_out)}"
         located = located._replace(why=told)
     properties = dict(asked.properties)
-    if asked.is_cached and located.held.cid is not None:
-        cache = asked.cache and asked.cache / located.held.cid
-        properties["CACHE_DIR"] = str(cache or Store.usual().compiled(located.held.cid))
+    if asked.is_cached and (cid := located.held.cid) is not None:
+        cache = asked.cache / cid if asked.cache else Store.usual().compiled(cid)
+        properties["CACHE_DIR"] = str(cache)
+    elif asked.is_cached:
+        located = located._replace(why=f"{located.why}; nor is what was compiled of it kept")
     is_file = located.precision is None and len(located.held.names()) == 1
     if is_file:
         located = _at(located, asked)

@@ -5,18 +5,20 @@
       cache/<cid>/        what OpenVINO compiled of it (CACHE_DIR)
       build/<name>/       sources and exports of Hugging Face models that were built here
       partial/<cid>/      a transfer that broke off
-      known/<cid>.json    evidence: which model's, at which precision, how good, how fast
+      known/<name>.json   of a variant its CID and evidence, as of the project it was last loaded in
       names/<name>.json   what a Hugging Face name stands for: a commit, a CID
       used/               a file for each of the first four, locked while it is in use
+      work/               locks, scratch, logs
 
 What is in the first four goes when there is more than OVPIPE_HOME_MAX_GIB, the least recently used
 first, and never what a process uses.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
@@ -33,6 +35,7 @@ VARIABLE, CAP_VARIABLE = "OVPIPE_HOME", "OVPIPE_HOME_MAX_GIB"
 DEFAULT_CAP_GIB = 50.0
 ARTIFACT = "openvino_artifact.json"  # what tells an artifact from other folders on IPFS
 KINDS = ("ir", "cache", "build", "partial")
+_MAX_NAME = 200  # bytes, which leaves room for endings
 R = TypeVar("R", bound=Record)
 
 
@@ -93,7 +96,9 @@ class Store:
 
     def compiled(self, cid: str) -> Path:
         """Where OpenVINO keeps what it compiled of an artifact (CACHE_DIR)."""
-        return self.folder("cache", key(Cid.parse(cid)))
+        name = key(Cid.parse(cid))
+        self.lease("cache", name).close()
+        return self.folder("cache", name)
 
     def __contains__(self, cid: Cid) -> bool:
         return (self.home / "ir" / key(cid)).is_dir()
@@ -154,7 +159,7 @@ class Store:
         """What keeps something from being swept until it is closed, or nobody has it any more."""
         import fcntl
 
-        held = (self.folder("used") / f"{kind}-{name}").open("w")
+        held = self._mark(kind, name).open("w")
         os.utime(held.fileno())
         fcntl.flock(held, fcntl.LOCK_SH)
         return held
@@ -164,7 +169,9 @@ class Store:
         path = self._noted(kind, name)
         if self.noted(kind, name, type(record)) != record:
             self.folder(kind)
-            atomic.write_text(record.json(), path, self.folder("work"))
+            with self._scratch(path.name) as scratch:
+                (scratch / path.name).write_text(record.json(), encoding="utf-8")
+                atomic.publish(scratch / path.name, path)
 
     def noted(self, kind: str, name: str, record: type[R]) -> R | None:
         """What was noted under a name; None also if a former version of this project did."""
@@ -180,7 +187,7 @@ class Store:
         return sorted(unquote(path.name.removesuffix(".json")) for path in paths)
 
     def _noted(self, kind: str, name: str) -> Path:
-        return self.home / kind / f"{quote(name, safe='@')}.json"
+        return self.home / kind / f"{file_name(name)}.json"
 
     def sweep(self) -> Swept:
         """Bring the store down to its cap."""
@@ -208,20 +215,24 @@ class Store:
         for kind in KINDS:
             folder = self.home / kind
             for path in folder.iterdir() if folder.is_dir() else ():
-                mark = self.home / "used" / f"{kind}-{path.name}"
+                mark = self._mark(kind, path.name)
                 used = (mark if mark.exists() else path).stat().st_mtime
                 yield Item(kind, path.name, _size_bytes(path), used)
+
+    def _mark(self, kind: str, name: str) -> Path:
+        """The file that is locked while something is in use, with an artifact what is compiled."""
+        return self.folder("used") / (name if kind in ("ir", "cache") else f"{kind}-{name}")
 
     def _remove(self, kind: str, name: str) -> bool:
         """Remove what nobody uses, in one step as others see it; whether it is gone."""
         import fcntl
 
-        with (self.folder("used") / f"{kind}-{name}").open("a") as mark:
+        with self._mark(kind, name).open("a") as mark:
             try:
                 fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            with self._scratch(f"removed-{kind}-{name}") as scratch:
+            with self._scratch(f"removed-{kind}-{name}") as scratch, suppress(FileNotFoundError):
                 (self.home / kind / name).rename(scratch / "removed")
         return True
 
@@ -243,6 +254,14 @@ class Store:
 
     def _scratch(self, name: str) -> AbstractContextManager[Path]:
         return atomic.building(self.folder("work"), name)
+
+
+def file_name(name: str) -> str:
+    """A name as that of a file; what is too long for one ends with a digest instead."""
+    quoted = quote(name, safe="@")
+    if len(quoted) <= _MAX_NAME:
+        return quoted
+    return f"{quoted[: _MAX_NAME - 65]}-{hashlib.sha256(quoted.encode()).hexdigest()}"
 
 
 def key(cid: Cid) -> str:

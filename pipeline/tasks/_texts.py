@@ -3,6 +3,7 @@
 A file of texts has one a line, an empty line being the empty text, and no labels.
 """
 
+import functools
 import itertools
 import random
 from collections.abc import Iterator, Sequence
@@ -155,11 +156,16 @@ def count(inputs: Tensors) -> int:
 
 @over("the tokenizer's files")
 def tokenizer_of(source: Path, model: Model) -> Any:
-    """The tokenizer of a repository, as transformers has it."""
+    """The tokenizer of a repository, as transformers has it; whoever shares one takes turns."""
+    return _tokenizer(source, "remote_code" in model.allow)
+
+
+@functools.lru_cache(maxsize=4)  # reading one takes longer than most models take for a text
+def _tokenizer(source: Path, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(
-        source, trust_remote_code="remote_code" in model.allow, local_files_only=True
+        source, trust_remote_code=trust_remote_code, local_files_only=True
     )
 
 

@@ -38,8 +38,10 @@ METRICS = {
 }
 OUTSIDE = "O"  # the tag of what is nothing
 STARTS = "starts"  # of each token, the number of the word that it begins, or -1
+SPANS = "spans"  # and its characters
+_WORD = re.compile(r"\S+")  # of a data set
+_FINER = re.compile(r"\w+(?:['\u2019.-]\w+)*|[^\w\s]")  # of prose, in which marks touch words
 _COLUMNS = ("tokens", "tags")
-_PREFIXES = ("B-", "I-")
 
 
 def items(path: Path) -> list[Item]:
@@ -74,35 +76,32 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
     found: list[Tensors] = []
     for item in items:
         tokens = dict(_texts.offsets_of(tokenizer, item.input, **cut))
-        spans = tokens.pop("offset_mapping")[0]
-        found.append({**tokens, STARTS: _starts(item.input, spans)[None]})
+        spans = tokens.pop("offset_mapping")
+        starts = _starts(_places(_WORD, item.input), spans[0])
+        found.append({**tokens, STARTS: starts[None], SPANS: spans})
     return found
 
 
 def answer(outcome: Outcome) -> list[dict[str, Any]]:
     """What was found: words in a row that have one label, with their place in the text."""
-    shares = _classes.probabilities(outcome.outputs["logits"][0])
-    text, places = outcome.item.input, _places(outcome.item.input)
+    text = outcome.item.input
+    places = _places(_FINER, text)
     found: list[dict[str, Any]] = []
-    last = (-1, OUTSIDE)  # the word before, and its tag
-    for number, chances in zip(outcome.inputs[STARTS][0], shares, strict=True):
-        if number < 0:
+    before = (-1, OUTSIDE)
+    for number, tag, share in _tagged(outcome, places):
+        label = tag.removeprefix("B-").removeprefix("I-")  # IOB2
+        goes_on = before == (number - 1, label) and not tag.startswith("B-")
+        before = (number, label)
+        if label == OUTSIDE:
             continue
-        tag, (start, end) = outcome.options.labels[chances.argmax()], places[number]
-        if tag != OUTSIDE:
-            if _goes_on(last, (int(number), tag)):
-                found[-1]["end"] = end
-                found[-1]["scores"].append(float(chances.max()))
-            else:
-                label = tag[2:] if tag[:2] in _PREFIXES else tag
-                found.append(
-                    {"label": label, "scores": [float(chances.max())], "start": start, "end": end}
-                )
-        last = (int(number), tag)
+        if not goes_on:
+            found.append({"label": label, "shares": [], "start": places[number][0]})
+        found[-1]["shares"].append(share)
+        found[-1]["end"] = places[number][1]
     return [
         {
             "label": one["label"],
-            "score": float(np.mean(one["scores"])),
+            "score": float(np.mean(one["shares"])),
             "text": text[one["start"] : one["end"]],
             "start": one["start"],
             "end": one["end"],
@@ -111,11 +110,15 @@ def answer(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def _goes_on(before: tuple[int, str], now: tuple[int, str]) -> bool:
-    """Whether a tagged word belongs to what the word before it is: `B-` begins anew (IOB2)."""
-    follows = before[0] + 1 == now[0] and before[1] != OUTSIDE
-    kinds = [tag[2:] if tag[:2] in _PREFIXES else tag for tag in (before[1], now[1])]
-    return follows and kinds[0] == kinds[1] and not now[1].startswith(_PREFIXES[0])
+def _tagged(
+    outcome: Outcome, places: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, str, float]]:
+    """The number of each word that has a token, its tag, and how likely that is."""
+    rows = _classes.probabilities(outcome.outputs["logits"][0])
+    starts = _starts(places, outcome.inputs[SPANS][0])
+    for number, shares in zip(starts.tolist(), rows, strict=True):
+        if number >= 0:
+            yield number, outcome.options.labels[shares.argmax()], float(shares.max())
 
 
 def judge(trial: Trial) -> Iterator[Figure]:
@@ -134,23 +137,23 @@ def judge(trial: Trial) -> Iterator[Figure]:
         yield metrics.scored("f1", _f1, reference, variant, sizes)
 
 
-def _starts(text: str, spans: Any) -> Array:
+def _starts(places: Sequence[tuple[int, int]], spans: Any) -> Array:
     """Of each token the number of the word that it begins, or -1.
 
     A span is the characters of a token, which may have the space before a word with them; that of
     a special token is empty.
     """
     found = np.full(len(spans), -1)
-    for number, (start, end) in enumerate(_places(text)):
+    for number, (start, end) in enumerate(places):
         within = (spans[:, 1] > start) & (spans[:, 0] < end) & (spans[:, 0] < spans[:, 1])
         if within.any():
             found[within.argmax()] = number
     return found
 
 
-def _places(text: str) -> list[tuple[int, int]]:
+def _places(word: re.Pattern[str], text: str) -> list[tuple[int, int]]:
     """The characters of each word of a text."""
-    return [match.span() for match in re.finditer(r"\S+", text)]
+    return [match.span() for match in word.finditer(text)]
 
 
 def _counts(
