@@ -97,11 +97,10 @@ def measure(held: "Held", asked: Asked) -> Measured:
         SpecError: it has several networks or states, or a shape does not fit or is not static.
         DeviceError: OpenVINO cannot compile it for the device.
     """
-    name, *others = held.names()
-    if others:
-        raise SpecError(f"{held.where}: its networks are {held.names()}: want one by itself")
+    if len(names := held.names()) != 1:
+        raise SpecError(f"{held.where}: its networks are {names}: want one by itself")
     started = time.perf_counter()
-    model = held.model(name)
+    model = held.model(names[0])
     if model.get_sinks():
         raise SpecError(f"{held.where}: it remembers from call to call: each would be another")
     _reshape(model, asked)
