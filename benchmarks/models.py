@@ -40,6 +40,7 @@ MEASURED = {
     "devices": ["CPU"],
     "benchmark": {"seconds": 0.5, "rounds": 5},
 }  # fmt: skip
+FEW: Mapping[str, Any] = {"int8": {"quantize": {"subset_size": 32}}}  # for random weights
 TIMEOUT_S = 1800  # of a task
 VERSIONS = ("openvino", "nncf", "optimum-intel", "transformers", "torch", "openvino-genai")
 INTRODUCTION = """
@@ -61,9 +62,10 @@ def params(task: str, folder: Path) -> dict[str, Any]:
     for name, brought in names(task).items():
         (place := folder / name).mkdir(parents=True)
         models[name] = {"format": "transformers", "task": task, **brought.make(place)}
-        gate: dict[str, Any] = {} if brought.data else {"gate": {}}
         for precision in brought.precisions:
-            variants[f"{name}-{precision}"] = {"model": name, "precision": precision, **gate}
+            variants[f"{name}-{precision}"] = {"model": name, "precision": precision}
+            if not brought.data:
+                variants[f"{name}-{precision}"] |= {"gate": {}, **FEW.get(precision, {})}
     return {"models": models, "variants": variants, **MEASURED}
 
 
