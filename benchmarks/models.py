@@ -50,8 +50,9 @@ figure says how near the artifact is to the original and nothing of its worth, s
 empty; all others have their task's default one. Figures are those at the device's default
 execution precision (`at`), which is what a consumer gets; one with labels has how much worse than
 the original's it is, and the 95 % interval of that. `x` is the latency against PyTorch eager fp32
-in the same run; tokens per second are ours, the original's and, where it serves the task,
-openvino.genai's; a real-time factor (ours, the original's) below 1 keeps up.
+in the same run, in which `others` had so much of the CPUs: where that is over 10 %, `x` is rough.
+Tokens per second are ours, the original's and, where it serves the task, openvino.genai's; a
+real-time factor (ours, the original's) below 1 keeps up.
 """
 
 

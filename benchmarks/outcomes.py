@@ -11,7 +11,16 @@ from pipeline.figure import Figure, Metric
 from pipeline.layout import Layout
 from pipeline.steps.catalog import Catalog, Entry, Refused
 
-COLUMNS = ("precision", "MB", "at", "figures", "x", "tokens per second", "real-time factor")
+COLUMNS = (
+    "precision",
+    "MB",
+    "at",
+    "figures",
+    "x",
+    "others",
+    "tokens per second",
+    "real-time factor",
+)
 
 
 class Row(NamedTuple):
@@ -22,6 +31,7 @@ class Row(NamedTuple):
     at: str
     figures: str
     speed: str = ""
+    others: str = ""
     tokens: str = ""
     real_time: str = ""
 
@@ -87,10 +97,11 @@ def _figure(figure: Figure) -> str:
     return f"{told} (drop {drop.value:+.4f} [{drop.low:+.4f}, {drop.high:+.4f}])"
 
 
-def _speeds(m: Measurement) -> tuple[str, str, str]:
-    """Against the original in the same run; tokens of all, and sound of both."""
+def _speeds(m: Measurement) -> tuple[str, str, str, str]:
+    """Against the original in the same run, in which others had so much; tokens, and sound."""
+    others = "?" if m.others_cpu_share is None else f"{100 * m.others_cpu_share:.0f} %"
     made = (m.variant.generation, m.baseline.generation, m.served)
     tokens = ", ".join(f"{one.tokens_per_s:.3g}" for one in made if one)
     factors = (m.variant.real_time_factor, m.baseline.real_time_factor)
     real_time = ", ".join(f"{one:.2g}" for one in factors if one is not None)
-    return f"{m.latency_speedup:.1f}", tokens, real_time
+    return f"{m.latency_speedup:.1f}", others, tokens, real_time
