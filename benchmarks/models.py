@@ -27,6 +27,7 @@ from every_task import BROUGHT, Brought  # noqa: E402
 
 from benchmarks import outcomes  # noqa: E402
 from pipeline import toolchain  # noqa: E402
+from pipeline.errors import PipelineError  # noqa: E402
 from pipeline.layout import Layout  # noqa: E402
 from pipeline.steps.catalog import Catalog  # noqa: E402
 
@@ -76,17 +77,21 @@ def names(task: str) -> Mapping[str, Brought]:
 
 
 def build(task: str, project: Path) -> Catalog:
-    """What the pipeline makes of the models of a task."""
+    """What the pipeline makes of the models of a task.
+
+    Raises:
+        PipelineError: something failed that may go well the next time.
+    """
     layout = Layout(project)
     made = params(task, project / "models")
     layout.params.write_text(json.dumps(made, default=str), encoding="utf-8")
     layout.catalog.unlink(missing_ok=True)
     said = ovpipe("build", project)
     if not layout.catalog.exists():
-        raise SystemExit(f"{task}: {said}")
+        raise PipelineError(f"{task}: {said}")
     listed = Catalog.read(layout.catalog)
     if listed.failures:
-        raise SystemExit(f"{task}: {'; '.join(map(str, listed.failures))}")
+        raise PipelineError(f"{task}: {'; '.join(map(str, listed.failures))}")
     return listed
 
 
@@ -146,9 +151,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         ovpipe("init", project)
+        failed = []
         for task in tasks:
-            write(task, part(task, build(task, project), Layout(project)))
-            print(task, flush=True)
+            try:
+                write(task, part(task, build(task, project), Layout(project)))
+                print(task, flush=True)
+            except (PipelineError, subprocess.TimeoutExpired) as e:
+                failed.append(task)
+                print(e, flush=True)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; their parts are as they were")
 
 
 if __name__ == "__main__":
