@@ -4,7 +4,8 @@
 
 Makes a project as `ovpipe init` does, and for each task lets `ovpipe build` bring its models
 (tests/every_task.py) through; the catalog of that run becomes the task's part of the document. With
-`--only` those of other tasks stay as they are.
+`--only` those of other tasks stay as they are. It wants two CPUs: OpenVINO 2026.4.1, which runs at
+bf16 by default where the CPU can, dies there of SIGFPE with one thread of a language model.
 """
 
 import argparse

@@ -56,8 +56,9 @@ def _merged(rows: Iterable[Row]) -> Iterator[Row]:
 
 def _row(task: str, variant: str, listed: Catalog, layout: Layout) -> Row:
     precision = variant.rpartition("-")[2]
-    found = [e for e in (*listed.artifacts, *listed.refusals) if e.variant == variant]
-    entry, *others = found
+    every: list[Entry | Refused] = [*listed.artifacts, *listed.refusals]
+    found = [e for e in every if e.variant == variant]
+    entry = found[0]
     reason = "; ".join(_refusal(e, layout) for e in found if isinstance(e, Refused))
     if (accuracy := entry.accuracy) is None:
         return Row(precision, "", "", reason)
