@@ -23,6 +23,7 @@ _VIT = {**_LAYERS, "image_size": SIDE, "patch_size": 8, "initializer_range": 0.3
 _RESNET: dict[str, Any] = {
     "embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"
 }  # fmt: skip
+END, IMAGE = "</s>", "<image>"
 _DETR = (("layers", 1), ("attention_heads", 2), ("ffn_dim", 32))
 
 
@@ -162,3 +163,45 @@ def draw_with_boxes(folder: Path, labels: Sequence[str], count: int) -> Path:
     told = {"images": pictures, "annotations": objects, "categories": categories}
     (folder / "annotations.json").write_text(json.dumps(told))
     return folder
+
+
+def llava(folder: Path) -> None:
+    """A LLaVA of random weights, with a tower of CLIP: 16 tokens of a picture of 32 pixels."""
+    import transformers
+    from audible import of_bytes
+
+    tokenizer = of_bytes([END, IMAGE])
+    tokenizer.save_pretrained(folder)
+    config = transformers.LlavaConfig(
+        vision_config=transformers.CLIPVisionConfig(
+            **_LAYERS, image_size=SIDE, patch_size=8, initializer_range=0.2
+        ),
+        text_config=transformers.LlamaConfig(
+            **_LAYERS,
+            vocab_size=len(tokenizer),
+            max_position_embeddings=128,
+            initializer_range=0.2,
+            eos_token_id=tokenizer.eos_token_id,
+        ),
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_seq_length=16,
+    )
+    transformers.LlavaForConditionalGeneration(config).eval().save_pretrained(folder)
+    side = {"height": SIDE, "width": SIDE}
+    transformers.CLIPImageProcessorPil(
+        size={"shortest_edge": SIDE}, crop_size=side
+    ).save_pretrained(folder)
+
+
+def qwen2_vl(folder: Path) -> None:
+    """A Qwen2-VL, which is of another kind than LLaVA."""
+    import transformers
+    from audible import of_bytes
+
+    tokenizer = of_bytes([END, IMAGE])
+    tokenizer.save_pretrained(folder)
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3]}
+    text = {"num_key_value_heads": 1, "vocab_size": len(tokenizer), "rope_parameters": rope}
+    vision = {"depth": 1, "embed_dim": 32, "num_heads": 2, "hidden_size": 32}
+    config = transformers.Qwen2VLConfig(text_config={**_LAYERS, **text}, vision_config=vision)
+    transformers.Qwen2VLForConditionalGeneration(config).save_pretrained(folder)

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 import openvino as ov
 import pytest
-from test_generation import bring, llama, t5
+from test_generation import bring
+from worded import llama, t5
 
 from pipeline import check
 from pipeline.evidence import Benchmark, Generation

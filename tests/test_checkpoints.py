@@ -17,10 +17,11 @@ import openvino as ov
 import pytest
 import torch
 import transformers
+import worded
 from conftest import ROOT
 from hub import Hub
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from worded import WORDS, words
 
 from pipeline import kinds
 from pipeline.errors import ExportError, SourceError, SpecError, UnfitError
@@ -36,10 +37,6 @@ from pipeline.steps import _contents, _view
 from pipeline.steps import export as export_step
 from pipeline.steps.fetch import collect, fetch
 
-MARKS = ("unk", "pad", "cls", "sep", "mask")
-WORDS = [f"[{mark.upper()}]" for mark in MARKS] + [
-    "a", "short", "one", "text", "long", "the", "of", "##s", "##er", ".",
-]  # fmt: skip
 TEXTS = [
     "A short one.",
     "",
@@ -63,18 +60,6 @@ def entry(source: Path | str, task: str = "feature-extraction", **changed: objec
         "validation": "v", "allow": [],
     }  # fmt: skip
     return Model.from_dict({**fields, **changed})
-
-
-def words(folder: Path) -> None:
-    """A WordPiece tokenizer of a few words."""
-    tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(WORDS)}, unk_token=WORDS[0]))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    named = {f"{mark}_token": word for mark, word in zip(MARKS, WORDS, strict=False)}
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(
-        folder
-    )
 
 
 def saved(network: Any, folder: Path, edit: Edit = dict, **how: Any) -> Any:
@@ -218,8 +203,7 @@ EXPORTED = ("no pooler", "T5")  # the others by make soak
 
 
 def fnet(folder: Path) -> Network:
-    sizes = {name: SIZES[name] for name in SIZES if name != "num_attention_heads"}
-    return saved(transformers.FNetModel(transformers.FNetConfig(**sizes)), folder)  # type: ignore[no-any-return]
+    return saved(worded.fnet(), folder)  # type: ignore[no-any-return]
 
 
 def bart(folder: Path) -> Network:

@@ -326,6 +326,22 @@ def bound_row(task: str, name: str, better: str, bounds: Mapping[int, float]) ->
     return f"| `{task.replace('_', '-')}` | `{name}` | {better} | {' | '.join(figures)} |"
 
 
+def test_the_document_of_models_has_every_task_at_every_precision() -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    tasks = text.partition("\n## Tasks\n")[2].partition("\n## ")[0]
+    parts = dict(part.split("\n", 1) for part in tasks.split("\n### ")[1:])
+
+    lacking = {}
+    for task in kinds.names("task"):
+        part = parts.get(f"`{task.replace('_', '-')}`", "")
+        rows = re.findall(r"^\| ([a-z0-9_, ]+) \| .", part, re.MULTILINE)
+        have = {name.partition("_")[0] for row in rows for name in row.split(", ")}
+        if not {"fp32", "fp16", "int8"} <= have:
+            lacking[task] = have
+        assert re.search(r"; (real: |conversion only)", part) or not part
+    assert lacking == {}
+
+
 def test_readme_gives_each_artifact_one_cid() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     by_variant = dict(re.findall(r"^  (\S+)  (bafy\w+)", readme, re.MULTILINE))

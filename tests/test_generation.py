@@ -9,9 +9,9 @@ import brought
 import numpy as np
 import pytest
 import torch
-import transformers
 from built import Built
-from test_checkpoints import WORDS, entry, words
+from test_checkpoints import entry
+from worded import bart, bloom, gpt2, llama, marian, mbart, t5, words
 
 from pipeline.errors import ExportError
 from pipeline.networks import description, ir, samples
@@ -20,61 +20,7 @@ from pipeline.networks.tensors import Array, Tensors
 from pipeline.steps import quantize
 from pipeline.tasks import _generation
 
-V = len(WORDS)
-LAYERS = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 TEXTS = ["A short one.", "the longer text of texts of the text", "short short", "a"]
-BART = {
-    "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64,
-    "max_position_embeddings": 128, "vocab_size": V,
-}  # fmt: skip
-IDS = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 1}
-
-
-def llama() -> Any:
-    config = transformers.LlamaConfig(
-        hidden_size=32, **LAYERS, num_key_value_heads=1, vocab_size=V, **IDS
-    )
-    return transformers.LlamaForCausalLM(config)
-
-
-def gpt2() -> Any:
-    config = transformers.GPT2Config(
-        n_embd=32, n_layer=2, n_head=2, vocab_size=V, n_positions=64, **IDS
-    )
-    return transformers.GPT2LMHeadModel(config)
-
-
-def bloom() -> Any:
-    config = transformers.BloomConfig(hidden_size=32, n_layer=2, n_head=2, vocab_size=V, **IDS)
-    return transformers.BloomForCausalLM(config)
-
-
-def t5() -> Any:
-    config = transformers.T5Config(
-        d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2, vocab_size=V,
-        decoder_start_token_id=1, eos_token_id=3, pad_token_id=1,
-    )  # fmt: skip
-    return transformers.T5ForConditionalGeneration(config)
-
-
-def bart() -> Any:
-    config = transformers.BartConfig(
-        **BART, **IDS, decoder_start_token_id=3, forced_bos_token_id=2, forced_eos_token_id=None
-    )
-    return transformers.BartForConditionalGeneration(config)
-
-
-def mbart() -> Any:
-    config = transformers.MBartConfig(**BART, **IDS, decoder_start_token_id=3)
-    return transformers.MBartForConditionalGeneration(config)
-
-
-def marian() -> Any:
-    config = transformers.MarianConfig(**BART, **IDS, decoder_start_token_id=1)
-    return transformers.MarianMTModel(config)
-
-
 F32 = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 CLASSES = {"text-generation": "OVModelForCausalLM", "text2text-generation": "OVModelForSeq2SeqLM"}
 MODELS = [

@@ -14,7 +14,7 @@ import torch
 import transformers
 from audible import of_bytes
 from built import AtF32, model_of
-from pictures import SIDE, draw
+from pictures import END, IMAGE, draw, llava
 from PIL import Image
 from test_tasks import damaged, permuted, rewritten, shifted
 
@@ -26,45 +26,15 @@ from pipeline.tasks import Item, _generation, image_text_to_text
 
 TASK = "image-text-to-text"
 SECTION = "Pictures and texts"
-END, IMAGE = "</s>", "<image>"
 EXACTLY = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 NETWORKS = [ir.LANGUAGE, ir.TEXT_EMBEDDINGS, ir.VISION_EMBEDDINGS]
 PRECISIONS = {"fp16": 1e-5, "int8": 0.1, "int8_weights": 0.005, "int4_sym": 0.2}  # kl_mean below
-LAYERS: dict[str, Any] = {
-    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64
-}  # fmt: skip
 ROWS = (
     "file\ttext\ttarget",
     "ant/0.png\tthe longer text of texts\ta short one",
     "ant/1.png\ta short <image> text .\tlonger text",
     "bee/0.png\tshort\tthe text of texts .",
 )
-
-
-def llava(folder: Path) -> None:
-    """A LLaVA of random weights, with a tower of CLIP: 16 tokens of a picture of 32 pixels."""
-    torch.manual_seed(0)
-    tokenizer = of_bytes([END, IMAGE])
-    tokenizer.save_pretrained(folder)
-    config = transformers.LlavaConfig(
-        vision_config=transformers.CLIPVisionConfig(
-            **LAYERS, image_size=SIDE, patch_size=8, initializer_range=0.2
-        ),
-        text_config=transformers.LlamaConfig(
-            **LAYERS,
-            vocab_size=len(tokenizer),
-            max_position_embeddings=128,
-            initializer_range=0.2,
-            eos_token_id=tokenizer.eos_token_id,
-        ),
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-        image_seq_length=16,
-    )
-    transformers.LlavaForConditionalGeneration(config).eval().save_pretrained(folder)
-    side = {"height": SIDE, "width": SIDE}
-    transformers.CLIPImageProcessorPil(
-        size={"shortest_edge": SIDE}, crop_size=side
-    ).save_pretrained(folder)
 
 
 def data(folder: Path) -> Path:
@@ -76,6 +46,7 @@ def data(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> AtF32:
     folder = tmp_path_factory.mktemp("llava")
+    torch.manual_seed(0)
     llava(folder / "source")
     model = model_of(TASK, f"file:{folder / 'source'}", data(folder / "data"))
     return AtF32(model, folder / "source", folder)

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from pipeline import kinds
 from pipeline.evidence import Generation
-from pipeline.networks import description, ir, samples
+from pipeline.networks import description, ir, ports, samples
 from pipeline.networks.inputs import fit
 from pipeline.networks.session import (
     Hint,
@@ -119,7 +119,7 @@ class OpenVINO:
     def feed(self, path: Path, batch: int) -> None:
         """Take these inputs of so many items from here on, and warm up."""
         self._batch = batch
-        names = [port.any_name for port in self._compiled.inputs]
+        names = [ports.name(port) for port in self._compiled.inputs]
         self._inputs = fit(samples.load(path)[0], names)
         for _ in range(WARM_UP):
             self._infer()

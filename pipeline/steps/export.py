@@ -7,7 +7,7 @@ from pipeline import kinds
 from pipeline.errors import DataError, ExportError
 from pipeline.host import atomic, isa, progress
 from pipeline.layout import Layout
-from pipeline.networks import description, ir
+from pipeline.networks import description, ir, ports
 from pipeline.networks.description import Description
 from pipeline.networks.inputs import fit
 from pipeline.provenance import Exported
@@ -82,7 +82,7 @@ def _check_inputs(model: Model, source: Path, options: Any, out: Path) -> None:
     """
     task = kinds.load("task", model.task)
     if ir.networks(out) == [ir.MODEL]:
-        wanted = [port.any_name for port in ir.read(out).inputs]
+        wanted = [ports.name(port) for port in ir.read(out).inputs]
         invented = task.invent(source, model, options, 1, 0)
         try:
             fit(task.encode(invented, source, model, options)[0], wanted)

@@ -1,0 +1,168 @@
+"""What comes of a model of every task, written into docs/models.md.
+
+    python benchmarks/models.py [--only TASK ...]
+
+Makes a project as `ovpipe init` does, and for each task lets `ovpipe build` bring its models
+(tests/every_task.py) through; the catalog of that run becomes the task's part of the document. With
+`--only` those of other tasks stay as they are. It wants two CPUs: OpenVINO 2026.4.1, which runs at
+bf16 by default where the CPU can, dies there of SIGFPE with one thread of a language model.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import real  # noqa: E402 - from tests/
+from every_task import BROUGHT, Brought  # noqa: E402
+
+from benchmarks import outcomes  # noqa: E402
+from pipeline import toolchain  # noqa: E402
+from pipeline.errors import PipelineError  # noqa: E402
+from pipeline.layout import Layout  # noqa: E402
+from pipeline.steps.catalog import Catalog  # noqa: E402
+
+DOCUMENT = ROOT / "docs" / "models.md"
+HEADING = "## Tasks\n"
+MEASURED = {
+    "precisions": {
+        "fp32": {}, "fp16": {}, "int8_weights": {},
+        "int8": {"preset": "mixed", "model_type": "transformer"},
+    },
+    "devices": ["CPU"],
+    "benchmark": {"seconds": 0.5, "rounds": 5},
+}  # fmt: skip
+FEW: Mapping[str, Any] = {"int8": {"quantize": {"subset_size": 32}}}  # for random weights
+TIMEOUT_S = 1800  # of a task
+VERSIONS = ("openvino", "nncf", "optimum-intel", "transformers", "torch", "openvino-genai")
+INTRODUCTION = """
+Written by `benchmarks/models.py`, which builds these models with `ovpipe build` in a project of
+its own. A model is `real`, with what it is judged on, or `conversion only`: of random weights a
+figure says how near the artifact is to the original and nothing of its worth, so their gate is
+empty; all others have their task's default one. Figures are those at the device's default
+execution precision (`at`), which is what a consumer gets; one with labels has how much worse than
+the original's it is, and the 95 % interval of that. `x` is the latency against PyTorch eager fp32
+in the same run, in which `others` had so much of the CPUs: where that is over 10 %, `x` is rough.
+Tokens per second are ours, the original's and, where it serves the task, openvino.genai's; a
+real-time factor (ours, the original's) below 1 keeps up.
+"""
+
+
+def params(task: str, folder: Path) -> dict[str, Any]:
+    """params.yaml for the models of a task, which are put into the folder if they lie nowhere."""
+    models: dict[str, Any] = {}
+    variants: dict[str, Any] = {}
+    for name, brought in names(task).items():
+        (place := folder / name).mkdir(parents=True)
+        models[name] = {"format": "transformers", "task": task, **brought.make(place)}
+        for precision in brought.precisions:
+            variants[f"{name}-{precision}"] = {"model": name, "precision": precision}
+            if not brought.data:
+                variants[f"{name}-{precision}"] |= {"gate": {}, **FEW.get(precision, {})}
+    return {"models": models, "variants": variants, **MEASURED}
+
+
+def names(task: str) -> Mapping[str, Brought]:
+    """The models of a task by the names that they have in params.yaml."""
+    return {f"{task}-{number}": brought for number, brought in enumerate(BROUGHT[task])}
+
+
+def build(task: str, project: Path) -> Catalog:
+    """What the pipeline makes of the models of a task.
+
+    Raises:
+        PipelineError: something failed that may go well the next time.
+    """
+    layout = Layout(project)
+    made = params(task, project / "models")
+    layout.params.write_text(json.dumps(made, default=str), encoding="utf-8")
+    layout.catalog.unlink(missing_ok=True)
+    said = ovpipe("build", project)
+    if not layout.catalog.exists():
+        raise PipelineError(f"{task}: {said}")
+    listed = Catalog.read(layout.catalog)
+    if listed.failures:
+        raise PipelineError(f"{task}: {'; '.join(map(str, listed.failures))}")
+    return listed
+
+
+def ovpipe(command: str, folder: Path) -> str:
+    """What a command says that may refuse."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["ovpipe", command],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    return ended.stdout + ended.stderr
+
+
+def part(task: str, listed: Catalog, layout: Layout) -> str:
+    """A task's part of the document: each of its models, with a table."""
+    lines = [where()]
+    for name, brought in names(task).items():
+        told = f"real: {brought.data}" if brought.data else "conversion only (random weights)"
+        variants = [f"{name}-{precision}" for precision in brought.precisions]
+        lines += [f"\n{brought.called}; {told}\n", *outcomes.table(task, variants, listed, layout)]
+    return "\n".join([*lines, ""])
+
+
+def where() -> str:
+    """This machine, and what ran on it."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    count = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} CPUs"
+    versions = (f"{name} {have}" for name, have in toolchain.versions(VERSIONS).items())
+    today = datetime.datetime.now(datetime.UTC).date()
+    return f"{today}, {cpu[1] if cpu else 'a CPU'}, {count}; {', '.join(versions)}."
+
+
+def write(task: str, part: str) -> None:
+    """Put the part of a task into the document, in the order of the tasks."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    before, _, rest = text.partition(HEADING)
+    section, mark, after = rest.partition("\n## ")
+    parts = dict(one.split("\n", 1) for one in section.split("\n### ")[1:])
+    parts[f"`{task}`"] = part
+    order = [f"`{task}`" for task in BROUGHT if f"`{task}`" in parts]
+    told = "".join(f"\n### {task}\n\n{parts[task].strip()}\n" for task in order)
+    text = f"{before.rstrip()}\n\n{HEADING}{INTRODUCTION}{told}{mark}{after}"
+    DOCUMENT.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Bring the models of each task through, and write down what came out."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="+", metavar="TASK", choices=BROUGHT, default=BROUGHT)
+    tasks = parser.parse_args().only
+    if not real.is_downloaded(ROOT / ".work"):
+        raise SystemExit("no models: `make .work/soak/downloaded` downloads them")
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        ovpipe("init", project)
+        failed = []
+        for task in tasks:
+            try:
+                write(task, part(task, build(task, project), Layout(project)))
+                print(task, flush=True)
+            except (PipelineError, subprocess.TimeoutExpired) as e:
+                failed.append(task)
+                print(e, flush=True)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; their parts are as they were")
+
+
+if __name__ == "__main__":
+    main()
