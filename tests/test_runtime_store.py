@@ -485,6 +485,16 @@ def test_a_model_of_the_catalog_is_verified_and_known_elsewhere(
     assert (elsewhere.variant, elsewhere.held.cid) == ("m-fp16", found.held.cid)
 
 
+def test_what_was_benchmarked_here_is_chosen_by_it(finished: Path, store: Store) -> None:
+    found = locate("tiny", project=Layout(finished), store=store)
+    at_f32 = locate("tiny", Wanted(execution="f32"), project=Layout(finished), store=store)
+
+    assert found.validated
+    assert "by this host's own benchmarks" in found.why
+    assert (at_f32.precision, at_f32.validated) == ("fp16", True)
+    assert "no benchmark of this host on CPU at f32" in at_f32.why
+
+
 def test_a_refused_variant_is_taken_by_its_name_and_it_says_so(
     project: Layout, store: Store
 ) -> None:
