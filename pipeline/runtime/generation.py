@@ -168,7 +168,13 @@ class Speech:
             self._config.language, self._config.task = f"<|{language}|>", "transcribe"
 
     def write(self, given: Any, settings: Settings, put: Put) -> None:
-        """Write down what is said, in one piece."""
+        """Write down what is said, in one piece.
+
+        Raises:
+            SpecError: settings are given, of which the artifact itself says what there is to say.
+        """
+        if settings != Settings():
+            raise SpecError("settings: Whisper goes on as its artifact says: want none")
         with extra.wanted("sounds"):
             heard = _audio.sound(given, _RATE)
         with _said(self._where):

@@ -38,12 +38,10 @@ class Tokenizer:
         self._network = _Compiled(held, ir.TOKENIZER)
         self.count = len(self._network.inputs)
         self._side: Side = _config(held).get("truncation_side", "right")
-        nothing, probe = self._whole([("",) * self.count, (_PROBE,) * self.count])
-        if self.count == 2:
-            [nothing] = self._whole([(_PROBE, "")])
-        head = _alike(nothing[TOKENS], probe[TOKENS])
-        self._before = head  # tokens that the tokenizer puts before a text
-        self._behind = len(nothing[TOKENS]) - head  # and behind the last
+        first = (_PROBE,) * (self.count - 1)
+        nothing, probe = self._whole([(*first, ""), (*first, _PROBE)])
+        self._before = _alike(nothing[TOKENS], probe[TOKENS])  # tokens before a text that stay
+        self._behind = len(nothing[TOKENS]) - self._before  # and behind it
         self.padding = self._padding()
 
     def __call__(self, texts: Sequence[Sequence[str]], options: Cut) -> list[dict[str, Array]]:
@@ -56,24 +54,28 @@ class Tokenizer:
         Raises:
             DataError: the first text of a pair leaves no room for the second.
         """
-        longest = options.max_length
-        rows = zip(self._whole(texts), self._heads(texts, longest), strict=True)
-        cut = [_cut(row, head, self._behind, longest, self._side) for row, head in rows]
-        return [self._shaped(row) for row in cut]
+        rows = zip(texts, self._whole(texts), strict=True)
+        return [self._shaped(self._cut(row, text, options.max_length)) for text, row in rows]
 
-    def _heads(self, texts: Sequence[Sequence[str]], longest: int) -> list[int]:
-        """Of each, the tokens at its beginning that stay."""
-        if self.count == 1:
-            return [self._before] * len(texts)
-        alone = self._whole([(first, "") for first, _ in texts])
-        heads = [len(row[TOKENS]) - self._behind for row in alone]
-        for (first, _), head in zip(texts, heads, strict=True):
-            if head + self._behind >= longest:
-                raise DataError(
-                    f"{first[:40]!r}: {head + self._behind} tokens: want fewer than max_length, "
-                    f"{longest}, so that there is room for the other text of the pair"
-                )
-        return heads
+    def _cut(self, row: dict[str, Array], text: Sequence[str], longest: int) -> dict[str, Array]:
+        """A row of at most so many tokens; those stay that are before the text and behind it."""
+        if (count := len(row[TOKENS])) <= longest:
+            return row
+        head = self._before if self.count == 1 else self._first(text[0], longest)
+        room = max(0, longest - head - self._behind)
+        start = head if self._side == "right" else count - self._behind - room
+        kept = [*range(head), *range(start, start + room), *range(count - self._behind, count)]
+        return {name: array[kept] for name, array in row.items()}
+
+    def _first(self, text: str, longest: int) -> int:
+        """How many tokens the first text of a pair is, with what is around it."""
+        [alone] = self._whole([(text, "")])
+        if (count := len(alone[TOKENS])) >= longest:
+            raise DataError(
+                f"{text[:40]!r}: {count} tokens: want fewer than max_length, {longest}, so that "
+                "there is room for the other text of the pair"
+            )
+        return count - self._behind
 
     def _whole(self, texts: Sequence[Sequence[str]]) -> list[dict[str, Array]]:
         """All tokens of each, of shape (tokens,), without padding."""
@@ -147,19 +149,6 @@ def _filled(array: Array, longest: int, value: int, side: Side) -> Array:
     missing = longest - array.shape[1]
     widths = ((0, 0), (missing, 0) if side == "left" else (0, missing))
     return np.pad(array, widths, constant_values=value)
-
-
-def _cut(
-    row: Mapping[str, Array], head: int, tail: int, longest: int, side: Side
-) -> dict[str, Array]:
-    """A row of at most so many tokens, of which those at both ends stay that are no text."""
-    count = len(row[TOKENS])
-    if count <= longest:
-        return dict(row)
-    room = max(0, longest - head - tail)
-    first = head if side == "right" else count - tail - room
-    kept = [*range(head), *range(first, first + room), *range(count - tail, count)]
-    return {name: array[kept] for name, array in row.items()}
 
 
 def _alike(one: Array, other: Array) -> int:
