@@ -32,7 +32,7 @@ from pipeline import kinds
 from pipeline.host import atomic
 from pipeline.host.sandbox import Child
 from pipeline.host.walls import Access
-from pipeline.networks import ir, samples
+from pipeline.networks import ir, ports, samples
 from pipeline.networks.session import Hint, Session, compile_model
 from pipeline.networks.tensors import Tensors
 from pipeline.sources.package import _folder
@@ -154,7 +154,7 @@ class Both:
 
         (self._inputs, *_) = samples.load(fed)
         network = ir.read(folder)
-        names = {port.any_name for port in network.inputs}
+        names = {ports.name(port) for port in network.inputs}
         self._inputs = {name: array for name, array in self._inputs.items() if name in names}
         shapes = {name: list(array.shape) for name, array in self._inputs.items()}
         network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})

@@ -188,6 +188,24 @@ def test_what_does_not_fit_is_one_line(
     assert said in refused("bench", network, "-t", 0.1, *options)
 
 
+def test_what_remembers_and_what_has_several_networks_is_for_the_stage(network: Path) -> None:
+    (network / "openvino_decoder_model.xml").write_bytes(
+        (network / "openvino_model.xml").read_bytes()
+    )
+    (network / "openvino_decoder_model.bin").write_bytes(
+        (network / "openvino_model.bin").read_bytes()
+    )
+    assert "want one by itself" in refused("bench", network, "-shape", SHAPE)
+
+    x = op.parameter([1, 4], np.float32, name="x")
+    zeros, shape = op.constant(np.zeros((1, 4), np.float32)), ov.PartialShape([1, 4])
+    state = op.read_value(zeros, "state", ov.Type.f32, shape)
+    kept = op.assign(state, "state")
+    out = op.result(op.add(x, state))
+    ov.save_model(ov.Model([out], [kept], [x], "remembers"), "remembers/openvino_model.xml")
+    assert "it remembers from call to call" in refused("bench", "remembers", "-t", 0.1)
+
+
 def test_a_shape_without_a_name_is_that_of_the_only_input() -> None:
     assert bench.shapes("[1,3,224,224]", ["pixels"]) == {"pixels": "[1,3,224,224]"}
     assert bench.shapes("a[1..8,?], b[]", ["a", "b"]) == {"a": "[1..8,?]", "b": "[]"}

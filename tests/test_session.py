@@ -136,6 +136,18 @@ def test_what_it_does_not_want_is_left_out_and_what_it_lacks_is_made() -> None:
         session.infer({"attention_mask": np.array([[1]])})
 
 
+@pytest.mark.parametrize("names", [{"x", "498"}, {"498", "7", "x"}])
+def test_of_several_names_it_is_the_one_that_means_something(names: set[str]) -> None:
+    given = model({"x": [1]}, op.relu)
+    for port in (given.inputs[0], given.outputs[0]):
+        port.get_tensor().set_names(names)
+
+    session = Session(given)
+
+    assert (session.inputs, session.outputs) == (["x"], ["x"])
+    assert session.infer({"x": [2.0]})["x"].tolist() == [2]
+
+
 @pytest.mark.parametrize("hint", ["LATENCY", "THROUGHPUT"])
 def test_threads_may_share_a_session(hint: Hint) -> None:
     given = model({"x": [-1, -1]}, lambda x: op.multiply(x, op.constant(2, np.float32)))

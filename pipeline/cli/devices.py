@@ -20,7 +20,7 @@ def command() -> Answer:
     fields = {"devices": [device.to_dict() for device in found], "lacking": lacking}
     lines = [line for device in found for line in _lines(device)]
     return Answer(
-        fields, "\n".join([*lines, *(f"{n:<8}none: {why}" for n, why in lacking.items())])
+        fields, "\n".join([*lines, *(f"{n:<8}not here: {why}" for n, why in lacking.items())])
     )
 
 

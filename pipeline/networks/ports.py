@@ -21,8 +21,16 @@ _NO_NUMPY = ("bf16", "f8e4m3", "f8e5m2", "i4", "u4", "u1", "u2", "u3", "u6", "nf
 
 
 def name(port: "ov.ConstOutput") -> str:
-    """The tensor's name; the node's, if nobody gave the tensor one."""
-    return str(port.any_name if port.names else port.node.friendly_name)
+    """The tensor's name; the node's, if nobody gave the tensor one.
+
+    Of several it is one that means something: those that an exporter counts up are numbers, and
+    which comes first changes from reading to reading.
+    """
+    if not port.names:
+        return str(port.node.friendly_name)
+    if not port.any_name.isdigit():
+        return str(port.any_name)
+    return str(min(port.names, key=lambda name: (name.isdigit(), name)))
 
 
 class Feed:

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.devices import Requested
 from pipeline.errors import SpecError
 from pipeline.host import progress, reasons
-from pipeline.networks import ir
+from pipeline.networks import ports
 from pipeline.networks.inputs import MADE, TOKENS, fit
 from pipeline.networks.session import Hint, Session, device_property
 from pipeline.networks.tensors import Array, Tensors
@@ -97,10 +97,10 @@ def measure(held: "Held", asked: Asked) -> Measured:
         SpecError: it has several networks or states, or a shape does not fit or is not static.
         DeviceError: OpenVINO cannot compile it for the device.
     """
-    if held.names() != [ir.MODEL]:
-        raise SpecError(f"{held.where}: its networks are {held.names()}: want one, {ir.MODEL!r}")
+    if len(names := held.names()) != 1:
+        raise SpecError(f"{held.where}: its networks are {names}: want one by itself")
     started = time.perf_counter()
-    model = held.model()
+    model = held.model(names[0])
     if model.get_sinks():
         raise SpecError(f"{held.where}: it remembers from call to call: each would be another")
     _reshape(model, asked)
@@ -187,7 +187,7 @@ def _reshape(model: "ov.Model", asked: Asked) -> None:
     """
     import openvino as ov
 
-    wanted = {port.any_name: port.partial_shape for port in model.inputs}
+    wanted = {ports.name(port): port.partial_shape for port in model.inputs}
     given = shapes(asked.shape, list(wanted)) if asked.shape else {}
     try:
         for name, text in given.items():
@@ -247,9 +247,9 @@ def _properties(asked: Asked) -> dict[str, object]:
 
 def _filled(session: Session) -> dict[str, Array]:
     """Values of no meaning for each input; what goes with tokens as transformers makes it."""
-    ports = {port.any_name: port for port in session.compiled.inputs}
-    drawn = [name for name in ports if TOKENS not in ports or name not in MADE]
-    return fit({name: _drawn(name, ports[name]) for name in drawn}, ports)
+    wanted = {ports.name(port): port for port in session.compiled.inputs}
+    drawn = [name for name in wanted if TOKENS not in wanted or name not in MADE]
+    return fit({name: _drawn(name, wanted[name]) for name in drawn}, wanted)
 
 
 def _drawn(name: str, port: "ov.ConstOutput") -> Array:
