@@ -574,6 +574,8 @@ def test_an_accelerator_runs_one_and_many(name: str) -> None:
     assert [run["status"] for run in many] == ["success"] * 3
     assert none["status"] == "error"
     assert "no vectors" in vectors["message"]
+    beyond = accelerator.accelerate(name, content, HardwareProfile("openvino", device_id=99))
+    assert "device_id 99: OpenVINO's devices are" in beyond["message"]
     assert accelerator.get_optimal_hardware(name) == "openvino"
     with pytest.raises(DeviceError, match="openvino: .*; cpu: "):
         accelerator.load("/nowhere/at/all.xml")

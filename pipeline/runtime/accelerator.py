@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import DataError, DeviceError
+from pipeline.errors import DataError, DeviceError, SpecError
 from pipeline.runtime.answers import Answer, failure
 from pipeline.runtime.backend import Backend
 from pipeline.runtime.backends import BACKEND_REGISTRY, get_backend
@@ -118,11 +118,11 @@ class ModelAccelerator:
                 passed.append(f"{hardware}: models run on {have} here")
                 continue
             backend = self._backends.setdefault(hardware, get_backend(hardware, dict(self.config)))
-            asked = dict(config)
-            if (device := profile.device(hardware)) is not None:
-                asked.setdefault("device", device)
-            if profile.precision != "auto":
-                asked.setdefault("precision", profile.precision)
+            try:
+                asked = _asked(config, profile, hardware)
+            except SpecError as e:
+                passed.append(f"{hardware}: {e}")
+                continue
             answer = backend.load_model(name, asked)
             if answer["status"] == "success":
                 return hardware, backend, answer, passed
@@ -249,6 +249,13 @@ def vectors(results: Any) -> np.ndarray[Any, Any]:
 
 def _is_vector(result: Any) -> bool:
     return isinstance(result, np.ndarray) and result.ndim == 1 and result.dtype.kind == "f"
+
+
+def _asked(config: Mapping[str, Any], profile: HardwareProfile, hardware: str) -> dict[str, Any]:
+    """The keys of a load, of which a call's own go before the profile's."""
+    device, precision = profile.device(hardware), profile.precision
+    of_profile = {"device": device, "precision": None if precision == "auto" else precision}
+    return {key: value for key, value in of_profile.items() if value is not None} | dict(config)
 
 
 def _profile(given: Profile) -> HardwareProfile:

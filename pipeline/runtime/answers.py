@@ -5,7 +5,6 @@ This is the one boundary at which everything is caught. The typed API below it r
 
 import functools
 import os
-import resource
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -50,6 +49,8 @@ def resident_mb() -> float:
     Elsewhere it is the largest that it was so far.
     """
     if _statm is None:
+        import resource
+
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 1e6 if os.uname().sysname == "Darwin" else peak * 1024 / 1e6
     return int(os.pread(_statm, 128, 0).split()[1]) * _PAGE_MB
@@ -59,10 +60,11 @@ def _open() -> None:
     """Open this process's own file: after a fork the open one is still its parent's."""
     global _statm
     try:
-        _statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        _statm = os.open("/proc/self/statm", os.O_RDONLY)
     except OSError:
         _statm = None
 
 
 _open()
-os.register_at_fork(after_in_child=_open)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open)
