@@ -281,10 +281,8 @@ GIVEN = {
 }
 
 
-@pytest.mark.parametrize(
-    "task",
-    ["text-classification", *(pytest.param(t, marks=pytest.mark.soak) for t in [*GIVEN][1:])],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("task", GIVEN)
 def test_a_small_model_of_a_task_answers_as_the_original(task: str, tmp_path: Path) -> None:
     built = small(task, tmp_path, labelled=True)
     rows = [row.split("\t") for row in SMALL[task].rows[1:]]
