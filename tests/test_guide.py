@@ -14,33 +14,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ROOT, TOKENIZER_FILES
-from hub import Hub
+from served import MODEL, Served, serve
 
 GUIDE = ROOT / "tests" / "data" / "openvino_integration_guide.md"
-MODEL = "bert-base-uncased"
-SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 GONE = "from openvino.runtime import Core"  # the one block that cannot run: the module is gone
-
-
-class Served(NamedTuple):
-    """Where `bert-base-uncased` is had.
-
-    Args:
-        hub: that serves it.
-        home: the store into which it is built, once.
-    """
-
-    hub: Hub
-    home: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"HF_ENDPOINT": self.hub.url, "OVPIPE_HOME": str(self.home)}
 
 
 def blocks(language: str) -> list[str]:
@@ -60,28 +42,11 @@ def about(block: str) -> str:
     return next(line for line in block.splitlines() if line)[:50]
 
 
-def serve(folder: Path, tokenizer: Path, **sizes: int) -> Iterator[Served]:
-    """A hub with a BERT of these sizes."""
-    import torch
-    from transformers import BertConfig, BertForMaskedLM
-
-    torch.manual_seed(0)
-    BertForMaskedLM(BertConfig(**sizes)).save_pretrained(folder / "source")
-    files = {path.name: path.read_bytes() for path in (folder / "source").iterdir()}
-    files |= {name: (tokenizer / name).read_bytes() for name in TOKENIZER_FILES}
-    with Hub() as hub:
-        hub.add(MODEL, files, lfs=["model.safetensors"])
-        yield Served(hub, folder / "home")
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Iterator[Served]:
-    yield from serve(tmp_path_factory.mktemp("small"), tiny_bert, **SMALL, intermediate_size=64)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Iterator[Served]:
-    yield from serve(tmp_path_factory.mktemp("whole"), tiny_bert)
+    yield from serve(
+        tmp_path_factory.mktemp("whole"), [tiny_bert / name for name in TOKENIZER_FILES]
+    )
 
 
 @pytest.fixture
@@ -93,12 +58,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     layer = torch.nn.Linear(4, 4)
     torch.onnx.export(layer, (torch.zeros(1, 4),), "model.onnx", dynamo=False)
     return tmp_path
-
-
-def online(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in served.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("HF_HUB_OFFLINE")
 
 
 def run(block: str) -> tuple[dict[str, Any], str]:
@@ -141,17 +100,17 @@ def test_the_guide_has_the_blocks_that_are_run() -> None:
 
 @pytest.mark.parametrize("block", PYTHON, ids=about)
 def test_a_python_block_runs_as_written(
-    block: str, small: Served, here: Path, monkeypatch: pytest.MonkeyPatch
+    block: str, bert: Served, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    online(small, monkeypatch)
+    bert.reach(monkeypatch)
 
     check(*run(block))
 
 
 def test_a_device_that_is_not_there_is_told(
-    small: Served, here: Path, monkeypatch: pytest.MonkeyPatch
+    bert: Served, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    online(small, monkeypatch)
+    bert.reach(monkeypatch)
     from ipfs_accelerate_py.hardware.backends.openvino_backend import OpenVINOBackend
 
     backend = OpenVINOBackend()
@@ -169,9 +128,9 @@ def test_a_device_that_is_not_there_is_told(
 
 
 def test_the_cpu_backend_runs_the_original_and_both_agree(
-    small: Served, here: Path, monkeypatch: pytest.MonkeyPatch
+    bert: Served, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    online(small, monkeypatch)
+    bert.reach(monkeypatch)
     from ipfs_accelerate_py.hardware.backends import get_backend
 
     config = {"model_type": "text", "precision": "FP32"}
@@ -191,9 +150,9 @@ def test_the_cpu_backend_runs_the_original_and_both_agree(
 
 
 def test_a_text_without_a_mask_gets_the_networks_outputs(
-    small: Served, here: Path, monkeypatch: pytest.MonkeyPatch
+    bert: Served, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    online(small, monkeypatch)
+    bert.reach(monkeypatch)
     from ipfs_accelerate_py.hardware.backends.openvino_backend import OpenVINOBackend
 
     backend, config = OpenVINOBackend(), {"precision": "FP32"}
@@ -235,8 +194,8 @@ FIGURES = {
 
 @pytest.mark.soak
 @pytest.mark.parametrize("line", lines())
-def test_a_shell_line_runs_as_it_stands(line: str, small: Served, tmp_path: Path) -> None:
-    done = shell(line, small, tmp_path)
+def test_a_shell_line_runs_as_it_stands(line: str, bert: Served, tmp_path: Path) -> None:
+    done = shell(line, bert, tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout
@@ -253,7 +212,7 @@ def test_a_shell_line_runs_as_it_stands(line: str, small: Served, tmp_path: Path
 def test_the_guide_runs_with_a_bert_of_its_real_sizes(
     whole: Served, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    online(whole, monkeypatch)
+    whole.reach(monkeypatch)
 
     for block in PYTHON:
         names, printed = run(block)

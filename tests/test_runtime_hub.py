@@ -1,11 +1,10 @@
 """A Hugging Face id becomes an artifact of the store, once; the hub is one on loopback."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TOKENIZER_FILES
 from hub import Hub
+from served import Served
 
 from pipeline.errors import SourceError, SpecError
 from pipeline.layout import Layout
@@ -18,37 +17,16 @@ INPUTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Iterator[Hub]:
-    """A hub with a `bert-base-uncased` that is tiny and knows nothing."""
-    import torch
-    from transformers import BertConfig, BertForMaskedLM
-
-    folder = tmp_path_factory.mktemp("hub") / "bert"
-    torch.manual_seed(0)
-    config = BertConfig(
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
-    )
-    BertForMaskedLM(config).save_pretrained(folder)
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    files |= {name: (tiny_bert / name).read_bytes() for name in TOKENIZER_FILES}
-    with Hub() as hub:
-        hub.add("bert-base-uncased", files, lfs=["model.safetensors"])
-        yield hub
+@pytest.fixture
+def online(bert: Served, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    bert.reach(monkeypatch)
+    return bert.hub
 
 
 @pytest.fixture
-def online(served: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    monkeypatch.setenv("HF_ENDPOINT", served.url)
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return served
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A store that the tests of this file share: a model is built once."""
-    return Store(tmp_path_factory.mktemp("home") / "ovpipe")
+def home(bert: Served) -> Store:
+    """A store that tests share: a model is built once."""
+    return Store(bert.home)
 
 
 def test_a_name_is_built_once_and_found_without_a_network(
