@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.errors import DataError, SpecError
 from pipeline.networks.tensors import Array, Tensors
 from pipeline.runtime.config import Config
+from pipeline.runtime.given import is_chat
 
 if TYPE_CHECKING:
     from pipeline.runtime.loaded import Loaded
@@ -105,11 +106,6 @@ def answers(loaded: "Loaded", raw: Raw) -> tuple[Any, str]:
         return loaded(raw.asked, **raw.told), ""
     parts = [raw.asked[at : at + raw.size] for at in range(0, raw.items, raw.size)]
     return [answer for part in parts for answer in loaded(part, **raw.told)], ""
-
-
-def is_chat(content: list[Any]) -> bool:
-    """Whether a list holds the messages of a chat."""
-    return bool(content) and all(isinstance(m, Mapping) and "role" in m for m in content)
 
 
 def _unwrapped(content: dict[str, Any], ranks: Ranks, task: str | None) -> tuple[Any, Any]:

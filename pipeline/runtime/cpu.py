@@ -7,6 +7,7 @@ way as with OpenVINO: only the networks are others.
 """
 
 import importlib.util
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import numpy as np
 from pipeline import kinds, spec
 from pipeline.host import memory
 from pipeline.layout import Layout
+from pipeline.manifest import SourceLock
 from pipeline.networks import ports
 from pipeline.networks.inputs import made
 from pipeline.networks.tensors import Array, Network, Tensors
@@ -23,6 +25,7 @@ from pipeline.runtime.answers import Answer
 from pipeline.runtime.backend import Backend
 from pipeline.runtime.config import Loading
 from pipeline.spec import Model
+from pipeline.steps import _view
 
 if TYPE_CHECKING:
     from pipeline.runtime.loaded import Loaded
@@ -142,13 +145,19 @@ def _originals(name: str, located: "Located", wanted: "Wanted") -> Mapping[str, 
     found = _source(name, located, wanted) if _is_here("torch") else None
     if found is None:
         return None
-    model, source = found
-    networks = kinds.load("format", model.format).original(source, model)
+    model, layout = found
+    if model.allow or not layout.source(model.name).is_dir():
+        return None  # code that comes with a model runs in a child behind walls, or not at all
+    names = [entry.path for entry in SourceLock.read(layout.source_lock(model.name)).files]
+    with tempfile.TemporaryDirectory() as private:
+        seen = Path(private) / "source"
+        _view.make(layout.source(model.name).resolve(), names, seen, allow=())
+        networks = kinds.load("format", model.format).original(seen, model)
     return {n: Original(network, held, n, PYTORCH) for n, network in networks.items()}
 
 
-def _source(name: str, located: "Located", wanted: "Wanted") -> tuple[Model, Path] | None:
-    """The entry and the source of a model: of the project here, or of the store."""
+def _source(name: str, located: "Located", wanted: "Wanted") -> tuple[Model, Layout] | None:
+    """The entry of a model, and where its source is: in the project here, or in the store."""
     from pipeline.runtime import hub
     from pipeline.runtime.store import Store
 
@@ -156,8 +165,7 @@ def _source(name: str, located: "Located", wanted: "Wanted") -> tuple[Model, Pat
     if located.variant is not None and layout.params.is_file():
         params = spec.read(layout.params)
         if (variant := params.variants.get(located.variant)) is not None:
-            source = layout.source(variant.model)
-            return (params.model(variant.model), source) if source.is_dir() else None
+            return params.model(variant.model), layout
     return hub.source(name, wanted, Store.usual())
 
 

@@ -31,6 +31,15 @@ def items(given: Any, task: ModuleType, *, sampling_rate: int | None = None) -> 
     return [Item(one(entry)) for entry in several]
 
 
+def is_chat(given: Any) -> bool:
+    """Whether a list holds the messages of a chat, each with its role and content."""
+    return (
+        isinstance(given, list)
+        and bool(given)
+        and all(isinstance(one, Mapping) and {"role", "content"} <= one.keys() for one in given)
+    )
+
+
 def _reader(task: ModuleType, rate: int | None) -> Callable[[Any], Any]:
     sizes = task.Sizes.model_fields
     if "seconds" in sizes:

@@ -176,8 +176,8 @@ def _built(repo: str, commit: str, wanted: "Wanted", store: Store) -> Built:
     return Built(cid=str(cid), commit=commit, precision=wanted.precision, task=task)
 
 
-def source(name: str, wanted: "Wanted", store: Store) -> tuple[Model, Path] | None:
-    """The entry and the source of a model that was built; None if they are not in the store."""
+def source(name: str, wanted: "Wanted", store: Store) -> tuple[Model, Layout] | None:
+    """The entry of a model that was built, and where its source is; None if nobody built it."""
     repo, _, revision = name.partition("@")
     wanted = wanted._replace(precision=_DEFAULT if wanted.precision == "auto" else wanted.precision)
     commit = _known_commit(repo, revision or _BRANCH, store)
@@ -185,8 +185,7 @@ def source(name: str, wanted: "Wanted", store: Store) -> tuple[Model, Path] | No
     if commit is None or built is None:
         return None
     model = _model(repo, commit, built.task, wanted)
-    path = Layout(store.home / "build" / _name(repo, commit, built.task)).source(model.name)
-    return (model, path) if path.is_dir() else None
+    return model, Layout(store.home / "build" / _name(repo, commit, built.task))
 
 
 def _name(repo: str, commit: str, task: str) -> str:

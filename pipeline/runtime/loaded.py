@@ -105,7 +105,7 @@ class Loaded:
         if self._writer:
             if max_length is not None:
                 raise SpecError(f"max_length {max_length}: want max_new_tokens of {self.task}")
-            several = asked if isinstance(asked, list) and not _is_chat(asked) else [asked]
+            several = asked if isinstance(asked, list) and not given.is_chat(asked) else [asked]
             return [
                 "".join(self.stream(one, sampling_rate=sampling_rate, settings=settings))
                 for one in several
@@ -141,7 +141,7 @@ class Loaded:
         if writer is None:
             raise SpecError(f"{self.located.held.where}: {self.task} generates nothing")
         chosen = generation.Settings.from_dict(dict(settings or {}), "settings", SpecError)
-        if not _is_chat(asked):
+        if not given.is_chat(asked):
             [item] = given.items(asked, task, sampling_rate=sampling_rate)
             asked = item.input
 
@@ -307,12 +307,6 @@ def load(
     wanted = Wanted(precision=precision, device=device, execution=execution)
     located = locate(name, wanted)
     return Loaded(located, device, execution=execution, hint=hint, properties=properties)
-
-
-def _is_chat(asked: Any) -> bool:
-    return isinstance(asked, list) and all(
-        isinstance(one, Mapping) and {"role", "content"} <= one.keys() for one in asked
-    )
 
 
 def _options(member: ModuleType, told: Mapping[str, Any], where: str) -> Any:
