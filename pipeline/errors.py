@@ -13,6 +13,7 @@
         EvidenceError           a record cannot be read
         DeviceError             a device that is not there
         SandboxError            a child process failed, hung or ran out of memory
+            CrashError          a library in it crashed
         LockedError             another process builds the same output
         ToolError               git or DVC is not there, failed or hung
         ContentError            UnixFS, CAR and CIDs: what was given is malformed or not supported
@@ -88,6 +89,10 @@ class DeviceError(PipelineError):
 
 class SandboxError(PipelineError):
     """A child process failed, hung or ran out of memory."""
+
+
+class CrashError(SandboxError):
+    """A library in a child process crashed: a signal that the kernel sends for such faults."""
 
 
 class LockedError(PipelineError):

@@ -16,7 +16,7 @@ from conftest import PARAMS, ROOT, make_project
 from ordinary import NEEDS_LANDLOCK
 
 from pipeline import check, imports, kinds
-from pipeline.errors import SpecError
+from pipeline.errors import CrashError, SpecError
 from pipeline.evidence import Accuracy
 from pipeline.host.sandbox import run
 from pipeline.layout import Layout
@@ -133,6 +133,19 @@ def _forgotten() -> Iterator[None]:
             if parent == package.__name__ and not str(module.__file__).startswith(str(ROOT)):
                 del sys.modules[name]
                 vars(package).pop(stem, None)
+
+
+CRASHES = """\
+def apply(network: Any, options: Options, data: Data) -> Any:
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def check(network: Any, options: Options) -> None:
+    pass
+"""
 
 
 @pytest.fixture
@@ -408,6 +421,16 @@ def test_a_precision_of_the_users_own_makes_an_artifact(grown: Path) -> None:
     assert made.options == {"largest": 100.0}
     assert made.toolchain.keys() == {"numpy", "openvino"}
     assert 0 < made.weights["openvino_model"]["largest"] <= 100
+
+
+def test_a_crash_at_the_pinned_instruction_set_says_what_to_do(grown: Path) -> None:
+    crashing = HALVES.replace("    largest:", '    isa: str = "AVX2"\n    largest:', 1)
+    head, _, _ = crashing.partition("def apply(")
+    add(grown, "precisions/halves.py", f"{head}{CRASHES}")
+    params = check.load(grown / "params.yaml")
+
+    with pytest.raises(CrashError, match="killed by SIGSEGV .*precisions.halves.isa: host"):
+        quantize(params, params.variant("tiny-halves"), Layout())
 
 
 @pytest.mark.soak

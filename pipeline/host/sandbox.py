@@ -24,7 +24,7 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline import errors, kinds
-from pipeline.errors import PipelineError, SandboxError
+from pipeline.errors import CrashError, PipelineError, SandboxError
 from pipeline.host import child, memory, progress, reasons, walls
 from pipeline.host.walls import Access
 from pipeline.spec import Limits
@@ -49,6 +49,8 @@ _SET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 _SHARE_OF_MEMORY = 7 / 8
+# What the kernel, or the C library, sends to who does what cannot be done.
+_CRASHES = (signal.SIGSEGV, signal.SIGFPE, signal.SIGILL, signal.SIGBUS, signal.SIGABRT)
 _DYING_S = 1.0  # from the end of the answers to that of the process
 _CLOSING_S = 10.0
 _PIECE = 1 << 16
@@ -262,6 +264,7 @@ class Child:
 
     def _ended(self, name: str) -> SandboxError:
         """Why there are no more answers."""
+        kind: type[SandboxError] = SandboxError
         try:
             code = self._process.wait(_DYING_S)
         except subprocess.TimeoutExpired:
@@ -270,7 +273,8 @@ class Child:
             if code == child.NO_NAMESPACES and not self._started:
                 return _HalfNamespacesError("namespaces are half there")
             how = _how(code, self._memory_bytes)
-        return SandboxError(f"{name}: its process {how}; its output is in {self._log}")
+            kind = CrashError if code - 128 in _CRASHES else SandboxError
+        return kind(f"{name}: its process {how}; its output is in {self._log}")
 
 
 class _HalfNamespacesError(SandboxError):

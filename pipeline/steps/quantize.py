@@ -4,11 +4,13 @@ It runs in a child process at a pinned instruction set, because calibration stat
 and the same recipe must give the same bytes on every machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import kinds
+from pipeline.errors import CrashError
 from pipeline.host import atomic, isa, sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
@@ -73,6 +75,7 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
 
     Raises:
         PrecisionError: the model cannot be had at that precision.
+        CrashError: OpenVINO crashed over it.
     """
     options = params.options(variant)
     level = str(options.get("isa", isa.DEFAULT))
@@ -87,21 +90,40 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
             limits=params.model(variant.model).limits,
             env=isa.ENVIRONMENT[level],
         ) as child:
-            told = child.call(
-                "pipeline.steps.quantize:convert",
-                exported,
-                variant.precision,
-                options,
-                calibration,
-                made / "ir",
-                returns=dict[str, Any],
-            )
+            with _explained(variant.precision, level):
+                told = child.call(
+                    "pipeline.steps.quantize:convert",
+                    exported,
+                    variant.precision,
+                    options,
+                    calibration,
+                    made / "ir",
+                    returns=dict[str, Any],
+                )
             ours = {"precision": variant.precision, "isa": level, "walls": child.walls}
         quantized = Quantized.from_dict(told | ours)
         provenance = scratch / "provenance.json"
         provenance.write_text(quantized.json())
         atomic.publish(made / "ir", layout.ir(variant.name))
         atomic.publish(provenance, layout.provenance(variant.name))
+
+
+@contextmanager
+def _explained(precision: str, level: str) -> Iterator[None]:
+    """What to do about a crash: at a pinned instruction set some of OpenVINO's kernels do.
+
+    2026.4: MVN, and so GroupNormalization (wav2vec2, HuBERT), at AVX2 on a CPU that has AVX-512.
+    """
+    try:
+        yield
+    except CrashError as e:
+        if level == "host" or "isa" not in kinds.load("precision", precision).Options.model_fields:
+            raise
+        raise CrashError(
+            f"{e}; some kernels of OpenVINO crash at the pinned instruction set: with "
+            f"precisions.{precision}.isa: host it calibrates at this machine's own, and the bytes "
+            "are those of such machines"
+        ) from e
 
 
 def convert(
