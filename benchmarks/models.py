@@ -49,8 +49,9 @@ VERSIONS = ("openvino", "nncf", "optimum-intel", "transformers", "torch", "openv
 INTRODUCTION = """
 Written by `benchmarks/models.py`, which builds these models with `ovpipe build` in a project of
 its own. A model is `real`, with what it is judged on, or `conversion only`: of random weights a
-figure says how near the artifact is to the original and nothing of its worth, so their gate is
-empty; all others have their task's default one. Figures are those at the device's default
+figure says how near the artifact is to the original and nothing of its worth. All are held to the
+default gate of their task, which random weights may miss: their outputs are all but ties.
+Figures are those at the device's default
 execution precision (`at`), which is what a consumer gets; one with labels has how much worse than
 the original's it is, and the 95 % interval of that. `x` is the latency against PyTorch eager fp32
 in the same run, in which `others` had so much of the CPUs: where that is over 10 %, `x` is rough.
@@ -69,7 +70,7 @@ def params(task: str, folder: Path) -> dict[str, Any]:
         for precision in brought.precisions:
             variants[f"{name}-{precision}"] = {"model": name, "precision": precision}
             if not brought.data:
-                variants[f"{name}-{precision}"] |= {"gate": {}, **FEW.get(precision, {})}
+                variants[f"{name}-{precision}"] |= FEW.get(precision, {})
     return {"models": models, "variants": variants, **MEASURED}
 
 
