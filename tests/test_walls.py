@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +224,13 @@ def test_of_a_place_that_python_shares_only_libraries_are_granted(
     walls._code_folders.cache_clear()
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose name is short: messages cut long ones."""
+    with tempfile.TemporaryDirectory(prefix="o-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(AGAIN, reason="it is the one that runs the others again")
 @pytest.mark.parametrize(
     ("user", "namespaces", "files"),
@@ -245,15 +254,14 @@ def test_of_a_place_that_python_shares_only_libraries_are_granted(
     ],
 )  # fmt: skip
 def test_all_of_it_holds_for(
-    user: bool, namespaces: bool, files: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+    user: bool, namespaces: bool, files: tuple[str, ...], short: Path
 ) -> None:
-    folder = tmp_path_factory.mktemp("again")  # a short name: messages cut long ones
     command = [
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT),
-        f"--basetemp={folder / 'tmp'}", *(f"tests/test_{name}.py" for name in files),
+        f"--basetemp={short / 'tmp'}", *(f"tests/test_{name}.py" for name in files),
     ]  # fmt: skip
     command = command if namespaces else without_namespaces(command)
-    command = as_ordinary_user(command, folder) if user else command
+    command = as_ordinary_user(command, short) if user else command
 
     done = subprocess.run(
         command,
