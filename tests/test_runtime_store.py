@@ -195,6 +195,7 @@ def swapping(good: Path, bad: bytes, ended: threading.Event) -> None:
             beside.rename(good)
         for these in (bad, content[: len(content) // 2], content):
             good.write_bytes(these)
+        ended.wait(0.02)  # a reader gets through now and then
 
 
 def test_a_file_that_is_swapped_all_the_time_is_refused_or_harmless(
