@@ -3,26 +3,10 @@
 One file per command. Each imports what it needs when it runs, so that `--help` answers at once.
 """
 
-import click
+from importlib import import_module
+from pkgutil import iter_modules
 
-from pipeline.cli import (
-    bench,
-    build,
-    car,
-    check,
-    cid,
-    devices,
-    doctor,
-    gc,
-    infer,
-    init,
-    ls,
-    pin,
-    plan,
-    pull,
-    report,
-    verify,
-)
+import click
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,22 +19,6 @@ def main() -> None:
     """
 
 
-for _module in (
-    bench,
-    build,
-    car,
-    check,
-    cid,
-    devices,
-    doctor,
-    gc,
-    infer,
-    init,
-    ls,
-    pin,
-    plan,
-    pull,
-    report,
-    verify,
-):
-    main.add_command(_module.command)
+for _module in iter_modules(__path__):
+    if not _module.name.startswith("_"):
+        main.add_command(import_module(f"{__name__}.{_module.name}").command)

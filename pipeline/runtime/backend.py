@@ -7,6 +7,7 @@ read. Nothing raises out of it: an error is an answer whose `message` has the re
 
 import importlib.util
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.loaded import Loaded
 
 
-class Backend:
+class Backend(ABC):
     """What the backends share: models by name and device, loaded, run and unloaded.
 
     Args:
@@ -38,13 +39,13 @@ class Backend:
         self.config = config or {}
         self.models: dict[str, dict[str, Any]] = {}
 
+    @abstractmethod
     def is_available(self) -> bool:
         """Whether it can run models here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _open(self, name: str, asked: Loading) -> "Loaded":
         """A model on a device."""
-        raise NotImplementedError
 
     @answered
     def load_model(self, model_name: str, config: Config | None = None) -> Answer:
@@ -267,7 +268,7 @@ def _entry(name: str, device: str, loaded: "Loaded", asked: Loading) -> dict[str
         "name": name,
         "device": device,
         "model_path": located.held.where,
-        "model_format": "ONNX" if any(f.endswith(".onnx") for f in located.held.files) else "IR",
+        "model_format": located.held.format,
         "precision": str(located.precision or "unknown").upper(),
         "loaded": True,
         "asked": asked,

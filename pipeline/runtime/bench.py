@@ -22,7 +22,7 @@ from pipeline.networks.tensors import Array, Tensors
 if TYPE_CHECKING:
     import openvino as ov
 
-    from pipeline.runtime.verified import Held
+    from pipeline.runtime.held import Held
 
 HINTS: dict[str, Hint | None] = {
     "latency": "LATENCY",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pipeline.errors import GateError, SpecError
 from pipeline.evidence import Accuracy, Benchmark
-from pipeline.record import Record, to_json
+from pipeline.record import Record
 
 # What is taken where nothing is known of speed, the best first.
 _UNMEASURED = ("fp16", "bf16", "fp32")
@@ -84,8 +84,7 @@ def host_sha256() -> str:
     from pipeline.networks.session import devices
     from pipeline.steps import machine
 
-    facts = {**machine.host(), "devices": devices()}
-    return hashlib.sha256(to_json(facts).encode()).hexdigest()
+    return hashlib.sha256(machine.described(devices()).encode()).hexdigest()
 
 
 def _fastest(met: Sequence[Known], speeds: dict[str, float], asked: Asked) -> Chosen:

@@ -28,9 +28,9 @@ from pipeline.spec import Model
 from pipeline.steps import _view
 
 if TYPE_CHECKING:
+    from pipeline.runtime.held import Held
     from pipeline.runtime.loaded import Loaded
     from pipeline.runtime.names import Located, Wanted
-    from pipeline.runtime.verified import Held
 
 PYTORCH, ONNXRUNTIME = "pytorch eager fp32", "onnxruntime fp32"
 

@@ -16,6 +16,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
 from pipeline import toolchain
 from pipeline.errors import EvidenceError, PipelineError
 from pipeline.host import groups, memory, sandbox, walls
@@ -30,8 +33,6 @@ OURS = "openvino-ipfs-pipeline"
 _REINSTALL = "pip install --force-reinstall openvino"
 _FREE_BYTES = 1 << 30
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)", re.MULTILINE)
-_NEEDED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?(?P<bounds>[^;]*)(?P<marker>;.*)?$")
-_BOUND = re.compile(r"(?P<how>>=|<=|==|<|>|!=|~=)\s*(?P<version>[0-9.]+)")
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _DRIVERS = {
     "GPU": ("dev/dri", "for an Intel GPU: install intel-opencl-icd, and be in the group render"),
@@ -121,27 +122,14 @@ def _needed() -> Iterator[tuple[str, str]]:
         lines = metadata.requires(OURS) or []
     except metadata.PackageNotFoundError:  # run from its sources
         return
-    for line in lines:
-        found = _NEEDED.match(line)
-        if found and not found["marker"]:
-            yield found["name"], found["bounds"].strip()
+    for needed in map(Requirement, lines):
+        if needed.marker is None:
+            yield needed.name, str(needed.specifier)
 
 
 def _admits(bounds: str, version: str) -> bool:
-    """Whether bounds as `>=2026.4,<2027` admit a version; other forms than these admit all."""
-    if version == "none":
-        return False
-    have = _numbers(version)
-    for bound in _BOUND.finditer(bounds):
-        limit = _numbers(bound["version"])
-        if (bound["how"] == ">=" and have < limit) or (bound["how"] == "<" and have >= limit):
-            return False
-    return True
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    release = re.match(r"[0-9.]*", version)
-    return tuple(int(part) for part in release[0].split(".") if part) if release else ()
+    """Whether bounds as `>=2026.4,<2027` admit a version."""
+    return version != "none" and SpecifierSet(bounds).contains(version, prereleases=True)
 
 
 def cpu(host: dict[str, Any]) -> Finding:

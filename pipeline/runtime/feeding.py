@@ -18,7 +18,7 @@ from pipeline.networks.inputs import TOKENS
 from pipeline.networks.session import Session
 from pipeline.networks.tensors import Tensors
 from pipeline.runtime import extra, texts
-from pipeline.runtime.verified import Held
+from pipeline.runtime.held import Held
 from pipeline.spec import Model
 from pipeline.tasks import Item
 

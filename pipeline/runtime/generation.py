@@ -22,7 +22,7 @@ from pipeline.networks import ir
 from pipeline.networks.tensors import Networks, Tensors, Vector
 from pipeline.record import Record
 from pipeline.runtime import extra
-from pipeline.runtime.verified import Held
+from pipeline.runtime.held import Held
 from pipeline.tasks import _audio
 
 if TYPE_CHECKING:

@@ -45,6 +45,11 @@ class Held:
     weights: "Mapping[str, ov.Tensor]" = field(repr=False)
     lease: object = field(default=None, repr=False)
 
+    @property
+    def format(self) -> str:
+        """What its networks are: `IR`, or `ONNX`."""
+        return "ONNX" if any(name.endswith(".onnx") for name in self.files) else "IR"
+
     def names(self) -> list[str]:
         """The names of its networks: its models less the tokenizer's two."""
         models = {

@@ -19,7 +19,6 @@ from pipeline.errors import (
     SourceError,
     SpecError,
 )
-from pipeline.evidence import Accuracy
 from pipeline.host import progress
 from pipeline.ipfs.cid import Cid
 from pipeline.layout import Layout
@@ -30,8 +29,8 @@ from pipeline.refusal import Refusal
 from pipeline.runtime import choice, configured, verified
 from pipeline.runtime.choice import Asked, Known
 from pipeline.runtime.configured import ModelType
+from pipeline.runtime.held import Held
 from pipeline.runtime.store import Store, key
-from pipeline.runtime.verified import Held
 from pipeline.spec import Model, Variant
 from pipeline.steps.catalog import Catalog, Entry, Refused
 
@@ -271,32 +270,23 @@ def _listed(project: Layout) -> list[Known]:
     if not (project.catalog.is_file() and project.params.is_file()):
         return []
     catalog, variants = Catalog.read(project.catalog), spec.read(project.params).variants
-    known = [_met(entry, variants) for entry in catalog.artifacts if entry.variant in variants]
-    measured = (refused for refused in catalog.refusals if refused.variant in variants)
-    return known + [_refused(r, r.accuracy, variants) for r in measured if r.accuracy]
+    listed: tuple[Entry | Refused, ...] = (*catalog.artifacts, *catalog.refusals)
+    found = (_found(e, variants[e.variant]) for e in listed if e.variant in variants)
+    return [known for known in found if known]
 
 
-def _met(entry: Entry, variants: Mapping[str, Variant]) -> Known:
+def _found(listed: Entry | Refused, variant: Variant) -> Known | None:
+    """What a catalog knows of a variant; None if it was refused before anything was measured."""
+    if listed.accuracy is None:
+        return None
     return Known(
-        model=variants[entry.variant].model,
-        variant=entry.variant,
-        precision=variants[entry.variant].precision,
-        cid=entry.cid,
-        refused=None,
-        accuracy=entry.accuracy,
-        benchmarks=entry.benchmarks,
-    )
-
-
-def _refused(refused: Refused, accuracy: Accuracy, variants: Mapping[str, Variant]) -> Known:
-    return Known(
-        model=variants[refused.variant].model,
-        variant=refused.variant,
-        precision=variants[refused.variant].precision,
-        cid=accuracy.cid,
-        refused=refused.reason,
-        accuracy=accuracy,
-        benchmarks=refused.benchmarks,
+        model=variant.model,
+        variant=variant.name,
+        precision=variant.precision,
+        cid=listed.accuracy.cid if isinstance(listed, Refused) else listed.cid,
+        refused=listed.reason if isinstance(listed, Refused) else None,
+        accuracy=listed.accuracy,
+        benchmarks=listed.benchmarks,
     )
 
 

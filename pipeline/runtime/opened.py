@@ -88,17 +88,13 @@ def wanted(asked: Loading, device: str) -> Wanted:
 
 def _check(located: Located, asked: Loading) -> None:
     """What a config says of an artifact must be so."""
-    if asked.format and (_format(located) != asked.format):
+    if asked.format and located.held.format != asked.format:
         where = located.held.where
         raise SpecError(f"model_format: {asked.format!r}: {where} is no {asked.format}")
     if asked.precision not in ("auto", located.precision) and located.precision:
         raise SpecError(
             f"precision {asked.precision!r}: {located.held.where} is {located.precision}"
         )
-
-
-def _format(located: Located) -> str:
-    return "ONNX" if any(name.endswith(".onnx") for name in located.held.files) else "IR"
 
 
 def _at(located: Located, asked: Loading) -> Located:

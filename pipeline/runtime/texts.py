@@ -15,7 +15,7 @@ from pipeline.errors import DataError, SpecError
 from pipeline.networks import ir
 from pipeline.networks.inputs import TOKENS
 from pipeline.networks.tensors import Array, Tensors
-from pipeline.runtime.verified import Held
+from pipeline.runtime.held import Held
 from pipeline.tasks._texts import Cut
 
 Side = Literal["left", "right"]

@@ -21,7 +21,7 @@ from pipeline.ipfs.unixfs.files import Source, scan
 from pipeline.ipfs.unixfs.hashing import hold
 from pipeline.manifest import FileEntry
 from pipeline.networks import ir
-from pipeline.runtime.held import Held as Held
+from pipeline.runtime.held import Held
 
 if TYPE_CHECKING:
     import openvino as ov

@@ -6,6 +6,7 @@ cells of which something changed.
 
 import os
 import platform
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,7 @@ def machine(layout: Layout) -> None:
             from pipeline.steps._entries import plan  # and what it imports, also meanwhile
 
             entries = plan(check.load(layout.params), layout)
-        facts = {**host(), "devices": found.result()}
-        (scratch / "host.json").write_text(to_json(facts))
+        (scratch / "host.json").write_text(described(found.result()))
         made = atomic.folder(scratch / "plan")
         for address, entry in entries.items():
             (made / layout.entry(address).name).write_text(entry.json())
@@ -58,6 +58,11 @@ def _devices(scratch: Path, layout: Layout) -> dict[str, str]:
         log=layout.log("machine"),
         access=Access(devices=True),
     )
+
+
+def described(devices: Mapping[str, str]) -> str:
+    """host.json, whose digest marks benchmarks: the processor, and OpenVINO's devices by name."""
+    return to_json({**host(), "devices": devices})
 
 
 def host() -> dict[str, Any]:
