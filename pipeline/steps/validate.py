@@ -15,8 +15,8 @@ from pipeline.host.progress import track
 from pipeline.host.walls import Access
 from pipeline.ipfs.unixfs.importer import folder_cid
 from pipeline.layout import Layout
-from pipeline.networks import ir, samples
-from pipeline.networks.session import Session, missing
+from pipeline.networks import batched, ir, samples
+from pipeline.networks.session import missing
 from pipeline.spec import Params, Variant
 from pipeline.steps._facts import FILE, Facts
 from pipeline.tasks import Item, Trial
@@ -70,7 +70,7 @@ def measure(folder: Path, reference: Path, device: str) -> dict[str, Any]:
     devices: tuple[str, ...] = ()
     for requested in EXECUTIONS:
         sessions = {
-            name: Session(ir.read(folder, name), device, execution=requested)
+            name: batched.session(ir.read(folder, name), device, execution=requested)
             for name in ir.networks(folder)
         }
         measured = [
