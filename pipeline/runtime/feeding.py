@@ -18,7 +18,7 @@ import numpy as np
 from pipeline import shaping
 from pipeline.networks import ir
 from pipeline.networks.description import Description
-from pipeline.networks.inputs import TOKENS
+from pipeline.networks.inputs import PIXELS, TOKENS
 from pipeline.networks.session import Session
 from pipeline.networks.tensors import Tensors
 from pipeline.runtime import extra, texts
@@ -83,8 +83,8 @@ class Feeding:
     ) -> tuple[list[Tensors], list[Tensors]]:
         """Inputs and outputs of each item.
 
-        Texts go in all at once, and so does what a network takes several of and no less; anything
-        else goes in one by one.
+        Texts go in all at once, and so do pictures of which a network takes several and no less;
+        anything else goes in one by one.
         """
         lengths = {sample[TOKENS].shape for sample in inputs} if self.by_tokens else set()
         if len(lengths) > 1 and not (_length(networks) or texts.MASK in networks[ir.MODEL].inputs):
@@ -140,9 +140,9 @@ def _batch(networks: Mapping[str, Session]) -> int:
 
 
 def _are_alike(samples: Sequence[Tensors]) -> bool:
-    """Whether samples can be one batch."""
+    """Whether samples are pictures, and nothing else, of one size."""
     shapes = [{name: array.shape for name, array in sample.items()} for sample in samples]
-    return all(shape == shapes[0] for shape in shapes)
+    return shapes[0].keys() == {PIXELS} and all(shape == shapes[0] for shape in shapes)
 
 
 def _rows(batch: Tensors) -> list[Tensors]:
