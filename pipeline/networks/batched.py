@@ -4,35 +4,18 @@ A batch that is short is filled up with its last item, of which the outputs are 
 more items than fit there are several batches. What takes any batch is not touched.
 """
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.errors import DataError
 from pipeline.networks import ports
 from pipeline.networks.inputs import fit
-from pipeline.networks.session import Session
 from pipeline.networks.tensors import Array, Network, Tensors
 
 if TYPE_CHECKING:
     import openvino as ov
-
-
-def session(model: "ov.Model", device: str = "CPU", **how: Any) -> Session:
-    """A session of a network, of which one of a static batch takes any number of items.
-
-    Args:
-        model: as `ir.read` gives it.
-        device: an OpenVINO device name.
-        how: as of `Session`.
-
-    Raises:
-        DeviceError: OpenVINO does not offer the device here, or cannot compile for it.
-    """
-    batch = static(model)
-    return Session(model, device, **how) if batch is None else _Batches(model, device, batch, how)
 
 
 def static(model: "ov.Model") -> int | None:
@@ -76,28 +59,3 @@ class Batched:
         """One batch of the items from there on."""
         places = np.arange(start, start + self._batch)
         return {n: array[np.minimum(places, len(array) - 1)] for n, array in fed.items()}
-
-
-class _Batches(Session):
-    """A session whose network has a static batch."""
-
-    def __init__(self, model: "ov.Model", device: str, batch: int, how: Mapping[str, Any]) -> None:
-        super().__init__(model, device, **how)
-        self._batched = Batched(_Alone(super().infer, self.reset), batch, self.inputs)
-
-    def infer(self, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
-        """The outputs by tensor name, of as many items as are given."""
-        return dict(self._batched({name: np.asarray(given) for name, given in inputs.items()}))
-
-    __call__ = infer
-
-
-class _Alone:
-    """The calls of a session that has the batch which its network wants."""
-
-    def __init__(self, infer: Any, reset: Any) -> None:
-        self._infer, self.reset = infer, reset
-
-    def __call__(self, inputs: Tensors) -> Tensors:
-        made: Tensors = self._infer(inputs)
-        return made

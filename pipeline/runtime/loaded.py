@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import kinds
 from pipeline.errors import SpecError
-from pipeline.networks import batched
 from pipeline.networks.session import Hint, Session, configuration
+from pipeline.networks.sessions import open_session
 from pipeline.networks.tensors import Tensors
 from pipeline.runtime import devices, generation, given
 from pipeline.runtime.feeding import Feeding
@@ -198,7 +198,7 @@ class Loaded:
             return dict(self._originals)
         held = self.located.held
         return {
-            name: batched.session(
+            name: open_session(
                 self._prepare(held.model(name)),
                 self.device,
                 execution=self._execution,

@@ -21,7 +21,7 @@ from pydantic import Field
 from pipeline import kinds
 from pipeline.errors import DataError
 from pipeline.evidence import Generation
-from pipeline.networks import batched, description, ir, ports, samples
+from pipeline.networks import description, ir, ports, samples
 from pipeline.networks.inputs import fit
 from pipeline.networks.session import (
     Hint,
@@ -30,6 +30,7 @@ from pipeline.networks.session import (
     execution_devices,
     execution_precision,
 )
+from pipeline.networks.sessions import open_session
 from pipeline.networks.tensors import Tensors
 from pipeline.record import Line, Record
 from pipeline.steps import _source
@@ -176,7 +177,7 @@ class OpenVINOLoop(Loop):
             ir.read(folder, name)
         self._load_ms = since_ms(started)
         started = time.perf_counter()
-        sessions = {n: batched.session(ir.read(folder, n), device) for n in told.networks}
+        sessions = {n: open_session(ir.read(folder, n), device) for n in told.networks}
         self._compile_ms = max(0.0, since_ms(started) - self._load_ms)  # which is in it once more
         super().__init__(task, task.Resolved.from_dict(told.options), sessions)
         self._compiled = next(iter(sessions.values())).compiled
