@@ -81,8 +81,9 @@ class _Fed:
     def __call__(self, inputs: Tensors) -> Tensors:
         made = dict(inputs)
         for name, one in self._wanted.items():
-            key = name if name in inputs else PIXELS if PIXELS in inputs else next(iter(inputs))
-            made[key] = _pixels.made(inputs[key], one)
+            only = [*inputs] if name == shaping.ALL and len(inputs) == 1 else []
+            for key in [key for key in (name, PIXELS, *only) if key in inputs][:1]:
+                made[key] = _pixels.made(inputs[key], one)
         return self._network(made)
 
 
