@@ -106,6 +106,8 @@ class Model(Record):
         validation: the data that fidelity and the task's metrics are measured on, with labels or
             without; without it fidelity alone, on inputs that are made of a seed.
         sizes: what benchmarks are run at, by the task's `Sizes`; by default those of `benchmark`.
+        factory: MODULE:FUNCTION, which makes the network that weights are put into; of the formats
+            that want one.
         allow: which foreign code may run: `remote_code`, `pickle`.
         limits: what its child processes may use; may be left out.
         sha256: the digest of the source's wanted files (`manifest.digest`); may be left out, but
@@ -120,6 +122,7 @@ class Model(Record):
     calibration: DataSet = None
     validation: DataSet = None
     sizes: tuple[dict[str, int], ...] | None = Field(default=None, min_length=1)
+    factory: str = ""
     allow: tuple[Literal["remote_code", "pickle"], ...] = ()
     limits: Limits = Limits()
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")

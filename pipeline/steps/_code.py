@@ -117,6 +117,15 @@ def parse(source: bytes, package: str) -> tuple[str, frozenset[str]]:
     return hashlib.sha256("\0".join(words).encode()).hexdigest(), frozenset(_imports(tree, package))
 
 
+def spelt(file: Path, module: str) -> str:
+    """The digest of a module that anybody wrote; of its bytes, where it is not Python."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    try:
+        return parse(file.read_bytes(), package)[0]
+    except (SyntaxError, ValueError):
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def _spell(node: ast.AST, words: list[str]) -> None:
     """A tree as words: the kind of each node and its fields that hold something."""
     words.append(type(node).__name__)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from pipeline import bounds, grid, kinds
+from pipeline import bounds, factory, grid, imports, kinds
 from pipeline.errors import PipelineError
 from pipeline.grid import Cell
 from pipeline.host.digests import Digests, Memory
@@ -20,7 +20,7 @@ from pipeline.layout import Layout
 from pipeline.record import Record, to_json
 from pipeline.spec import Data, Model, Params, Variant
 from pipeline.steps import fetch
-from pipeline.steps._code import Code, modules
+from pipeline.steps._code import Code, modules, spelt
 from pipeline.toolchain import RUNTIME, versions
 
 # What computes CIDs, and what computes figures.
@@ -82,9 +82,9 @@ class Entries:
         exporter, task = _exporter(model), _task(model)
         return self._entry(
             "export",
-            _chosen(model, "format", "task", "allow") | _options(model),
+            _chosen(model, "format", "task", "allow") | _options(model) | _made_of(model),
             members=(exporter, task),
-            distributions=(*exporter.TOOLCHAIN, *task.TOOLCHAIN),
+            distributions=(*exporter.TOOLCHAIN, *task.TOOLCHAIN, *_libraries(model)),
         )
 
     def _calibration(self, cell: Cell) -> Entry:
@@ -95,7 +95,7 @@ class Entries:
         return self._of_inputs(
             "reference",
             cell,
-            parameters=_chosen(model, "format"),
+            parameters=_chosen(model, "format") | _made_of(model),
             data=("validation",),
             members=(_exporter(model),),
             distributions=_runs_with(model),
@@ -128,10 +128,11 @@ class Entries:
         model, spec = self._model(cell), self._params.benchmark
         sizes = [_task(model).Sizes.from_dict(s).to_dict() for s in self._params.sizes(model)]
         measured = {"seconds": spec.seconds, "rounds": spec.rounds, "sizes": sizes}
+        parameters = {"device": cell.device, "benchmark": measured}
         return self._of_inputs(
             "benchmark",
             cell,
-            parameters=_chosen(model, "format") | {"device": cell.device, "benchmark": measured},
+            parameters=_chosen(model, "format") | _made_of(model) | parameters,
             members=(_exporter(model),),
             distributions=(*_runs_with(model), *RUNTIME, *_CIDS),
         )
@@ -252,7 +253,20 @@ def _task(model: Model) -> Any:
 
 def _runs_with(model: Model) -> tuple[str, ...]:
     """The distributions that decide what the original gives."""
-    return (*_exporter(model).RUNS_WITH, *_task(model).RUNS_WITH)
+    return (*_exporter(model).RUNS_WITH, *_task(model).RUNS_WITH, *_libraries(model))
+
+
+def _made_of(model: Model) -> dict[str, Any]:
+    """The model's factory and the digests of the user's own modules that it is made of, if any."""
+    files = factory.code(model.factory).files
+    modules = {name: spelt(file, name) for name, file in files.items() if file.is_file()}
+    return {"factory": {"calls": model.factory, "modules": modules}} if model.factory else {}
+
+
+def _libraries(model: Model) -> list[str]:
+    """The distributions that the model's factory imports."""
+    tops = factory.code(model.factory).libraries
+    return [name for top in tops for name in imports.distributions(top)]
 
 
 def _chosen(model: Model, *fields: str) -> dict[str, Any]:
