@@ -46,7 +46,7 @@ def parts(factory: str) -> tuple[str, str]:
     """
     found = _WHOLE.fullmatch(factory)
     if found is None:
-        raise SpecError(f"{factory!r}: want MODULE:FUNCTION, as {EXAMPLE}")
+        raise SpecError(f"factory: {factory!r}: want MODULE:FUNCTION, as {EXAMPLE}")
     return found["module"], found["function"]
 
 
@@ -60,10 +60,10 @@ def check(factory: str) -> None:
     top = module.partition(".")[0]
     root = _root(top)
     if root is None and _installed(top) is None:
-        raise SpecError(f"{factory!r}: no module {top!r} in the project or installed")
+        raise SpecError(f"factory: {factory!r}: no module {top!r} in the project or installed")
     if root is not None and _place(root, module) is None:
         where = f"{module.replace('.', '/')}.py"
-        raise SpecError(f"{factory!r}: no module {module!r} in the project: want {where}")
+        raise SpecError(f"factory: {factory!r}: no module {module!r} in the project: want {where}")
 
 
 def code(factory: str) -> Code:

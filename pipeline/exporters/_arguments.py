@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from pipeline.errors import ExportError, SpecError
 from pipeline.exporters import _program
 from pipeline.host import reasons
-from pipeline.networks import declared
+from pipeline.networks import invented
 from pipeline.networks.tensors import Array, Tensors
 from pipeline.spec import Model
 
 EXAMPLE = "inputs: {x: {shape: [-1, 3, 224, 224], type: f32}}"
 _BATCHES = (_program.BATCH, 1, 3)
-_SIZES = (declared.OPEN, declared.OPEN // 2, declared.OPEN * 3 // 2)  # of axes that are open
+_SIZES = (invented.OPEN, invented.OPEN // 2, invented.OPEN * 3 // 2)  # of axes that are open
 
 
 def check(model: Model) -> None:
@@ -49,7 +49,7 @@ def examples(model: Model, original: Callable[[Tensors], Tensors]) -> list[dict[
         ExportError: it does not take the first.
     """
     first, *others = (
-        declared.made(model.inputs, seed, batch, size)
+        invented.made(model.inputs, seed, batch, size)
         for seed, (batch, size) in enumerate(zip(_BATCHES, _SIZES, strict=True))
     )
     try:

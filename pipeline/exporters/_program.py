@@ -5,7 +5,7 @@ them. What comes out is held against the module before it is used.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from pipeline.spec import Model
 if TYPE_CHECKING:
     import openvino as ov
 
-Axes = Mapping[str, Mapping[int, Any]]  # of each input those that stay open
+Axes = dict[str, dict[int, Any]]  # of each input those that stay open
 BATCH = 2  # torch.export takes an axis of 1 for one that never changes
 GIVEN_UP = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _MASK = "attention_mask"

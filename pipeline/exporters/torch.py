@@ -143,11 +143,12 @@ def _traced(loaded: _Loaded, examples: list[dict[str, Array]], model: Model) -> 
 
     example = _program.tensors(examples[0])
     given = {loaded.arguments[name]: tensor for name, tensor in example.items()}
+    trace: Any = torch.jit.trace
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
             with torch.inference_mode():
-                script = torch.jit.trace(
+                script = trace(
                     loaded.module, example_kwarg_inputs=given, check_trace=False, strict=False
                 )
         except _program.GIVEN_UP as e:

@@ -107,8 +107,9 @@ def _loaded(path: Path, model: Model) -> Any:
             f"{where}: a state dict, no TorchScript: want factory: MODULE:FUNCTION in the model's "
             "entry, which makes its module"
         )
+    load: Any = torch.jit.load
     try:
-        return torch.jit.load(path, map_location="cpu").eval().float()
+        return load(path, map_location="cpu").eval().float()
     except _program.GIVEN_UP as e:
         said = " ".join(str(e).split())
         raise ExportError(f"{where}: torch.jit.load: {said}") from e

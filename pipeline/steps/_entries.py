@@ -26,6 +26,8 @@ from pipeline.toolchain import RUNTIME, versions
 # What computes CIDs, and what computes figures.
 _CIDS = ("multiformats",)
 _FIGURES = ("numpy", "scipy")
+# Of a model's entry, what its networks are made of.
+_MADE_OF = ("format", "files", "beside", "factory", "inputs")
 
 
 class Entry(Record):
@@ -66,7 +68,7 @@ class Entries:
         parameters = {
             **_chosen(model, "source", "sha256", "allow"),
             "wanted": list(fetch.patterns(model)),
-            "weights": [list(together) for together in exporter.weights(model.allow)],
+            "weights": [list(together) for together in exporter.weights(model)],
             "delivers": self._delivers(model),
         }
         elsewhere = {field: data for field, data in model.data.items() if data.kind}
@@ -82,7 +84,7 @@ class Entries:
         exporter, task = _exporter(model), _task(model)
         return self._entry(
             "export",
-            _chosen(model, "format", "task", "allow") | _options(model) | _made_of(model),
+            _made_of(model) | _chosen(model, "task", "allow") | _options(model),
             members=(exporter, task),
             distributions=(*exporter.TOOLCHAIN, *task.TOOLCHAIN, *_libraries(model)),
         )
@@ -95,7 +97,7 @@ class Entries:
         return self._of_inputs(
             "reference",
             cell,
-            parameters=_chosen(model, "format") | _made_of(model),
+            parameters=_made_of(model),
             data=("validation",),
             members=(_exporter(model),),
             distributions=_runs_with(model),
@@ -117,22 +119,23 @@ class Entries:
     def _validate(self, cell: Cell) -> Entry:
         model = self._model(cell)
         task = _task(model)
+        metrics = [_member("metric", name) for name in model.metrics]
+        own = [name for metric in metrics for name in metric.TOOLCHAIN]
         return self._entry(
             "validate",
-            {"task": model.task, "device": self._params.validation.device},
-            members=(task,),
-            distributions=(*RUNTIME, *_CIDS, *_FIGURES, *task.JUDGED_WITH),
+            _chosen(model, "task", "metrics") | {"device": self._params.validation.device},
+            members=(task, *metrics),
+            distributions=(*RUNTIME, *_CIDS, *_FIGURES, *task.JUDGED_WITH, *own),
         )
 
     def _benchmark(self, cell: Cell) -> Entry:
         model, spec = self._model(cell), self._params.benchmark
         sizes = [_task(model).Sizes.from_dict(s).to_dict() for s in self._params.sizes(model)]
         measured = {"seconds": spec.seconds, "rounds": spec.rounds, "sizes": sizes}
-        parameters = {"device": cell.device, "benchmark": measured}
         return self._of_inputs(
             "benchmark",
             cell,
-            parameters=_chosen(model, "format") | _made_of(model) | parameters,
+            parameters=_made_of(model) | {"device": cell.device, "benchmark": measured},
             members=(_exporter(model),),
             distributions=(*_runs_with(model), *RUNTIME, *_CIDS),
         )
@@ -163,14 +166,15 @@ class Entries:
     ) -> Entry:
         """The entry of a cell that makes inputs of a data set, in the task's own way."""
         model = self._model(cell)
-        task = _task(model)
+        task, exporter = _task(model), _exporter(model)
+        asked = [exporter] if hasattr(exporter, "inputs") else []
         return self._entry(
             stage,
-            _chosen(model, "task", "allow")
+            _chosen(model, "task", "allow", "format", "files", "inputs")
             | _options(model)
             | _read_as(model, *data)
             | (parameters or {}),
-            members=(task, *members),
+            members=dict.fromkeys((task, *asked, *members)),
             data=self._data(model, *data),
             distributions=(*task.TOOLCHAIN, *distributions),
         )
@@ -257,10 +261,10 @@ def _runs_with(model: Model) -> tuple[str, ...]:
 
 
 def _made_of(model: Model) -> dict[str, Any]:
-    """The model's factory and the digests of the user's own modules that it is made of, if any."""
+    """What decides the model's networks, and the digests of the modules that its factory runs."""
     files = factory.code(model.factory).files
     modules = {name: spelt(file, name) for name, file in files.items() if file.is_file()}
-    return {"factory": {"calls": model.factory, "modules": modules}} if model.factory else {}
+    return _chosen(model, *_MADE_OF) | ({"modules": modules} if modules else {})
 
 
 def _libraries(model: Model) -> list[str]:

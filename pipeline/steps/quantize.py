@@ -7,10 +7,10 @@ and the same recipe must give the same bytes on every machine.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import kinds
-from pipeline.errors import CrashError
+from pipeline.errors import CrashError, PrecisionError
 from pipeline.host import atomic, isa, sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
@@ -21,6 +21,9 @@ from pipeline.networks.tensors import Tensors
 from pipeline.provenance import Quantized
 from pipeline.spec import Params, Variant
 from pipeline.toolchain import versions
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 
 class Calibration:
@@ -142,7 +145,10 @@ def convert(
     for network in networks:
         exported = ir.read(source, network)
         keep = canonical.names(exported)
-        applied, figures = precision.apply(exported, complete, fed.of(network))
+        if weights.is_quantized(exported):
+            applied, figures = _as_it_is(exported, name, precision), {"quantized_by": "its source"}
+        else:
+            applied, figures = precision.apply(exported, complete, fed.of(network))
         precision.check(applied, complete)
         made["weights"][network] = {"bytes": weights.sizes(applied, ignored), **figures}
         made["rt_info"][network] = writer.write(applied, out, network, keep=keep)
@@ -151,3 +157,17 @@ def convert(
         "toolchain": versions(precision.TOOLCHAIN),
         **made,
     }
+
+
+def _as_it_is(network: "ov.Model", name: str, precision: Any) -> "ov.Model":
+    """A network that arrived quantized, which nobody quantizes twice.
+
+    Raises:
+        PrecisionError: the precision is another than that which quantizes weights and activations.
+    """
+    if not precision.NEEDS_CALIBRATION:
+        raise PrecisionError(
+            f"precision {name}: {network.get_friendly_name()} was quantized by its source: want "
+            "int8, which keeps it as it is"
+        )
+    return network
