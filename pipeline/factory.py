@@ -120,11 +120,13 @@ def _root(top: str) -> Path | None:
     if _module(here / top) is not None:
         return here
     found = _installed(top)
-    if found is not None and found.origin is not None and found.origin.endswith(".py"):
-        file = Path(found.origin)
+    if (found is None or found.origin is None) and (here / top).is_dir():
+        return here
+    if found is not None and str(found.origin).endswith(".py"):
+        file = Path(str(found.origin))
         root = file.parents[1] if file.name == "__init__.py" else file.parent
         return None if any(root.glob("*.dist-info")) else root  # else it has a version
-    return here if found is None and (here / top).is_dir() else None
+    return None
 
 
 def _installed(top: str) -> ModuleSpec | None:

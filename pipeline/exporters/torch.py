@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import factory
 from pipeline.errors import ExportError, SpecError
-from pipeline.exporters import _arguments, _bare, _beside, _module, _prepared, _program, _script
+from pipeline.exporters import (
+    _arguments,
+    _bare,
+    _beside,
+    _module,
+    _prepared,
+    _program,
+    _script,
+    _state,
+)
 from pipeline.exporters._eager import use_threads as use_threads
 from pipeline.networks import ir
 from pipeline.networks.tensors import Array, Networks
@@ -97,7 +106,7 @@ def _endings(model: Model) -> tuple[str, ...]:
 def _load(source: Path, model: Model) -> tuple[_Loaded, Path]:
     """The module with its weights, and the file that they lie in."""
     (path,) = _bare.places(source, model, _endings(model)).values()
-    module = _module.load(path, model)
+    module = _state.load(path, model)
     parameters = inspect.signature(module.forward).parameters.values()
     takes = [parameter.name for parameter in parameters if parameter.kind in _NAMED]
     arguments = _arguments.bound(model, takes)

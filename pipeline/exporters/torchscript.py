@@ -13,6 +13,7 @@ from pipeline.exporters import (
     _bare,
     _beside,
     _module,
+    _pickled,
     _prepared,
     _program,
     _script,
@@ -102,7 +103,7 @@ def _loaded(path: Path, model: Model) -> Any:
     if "pickle" not in model.allow:
         raise ExportError(f"{where}: TorchScript holds code: it wants allow: [pickle]")
     if not _is_archive(path):
-        _module.unpickled(path, where)
+        _pickled.unpickled(path, where)
         raise ExportError(
             f"{where}: a state dict, no TorchScript: want factory: MODULE:FUNCTION in the model's "
             "entry, which makes its module"

@@ -24,6 +24,7 @@ _SEEN = "what a person sees"
 LEFT_OUT = {
     "pipeline.check": "refuses params.yaml before anything runs, and changes nothing in it",
     "pipeline.grid": "which cells there are, as dvc.yaml says too",
+    "pipeline.imports": "finds what a factory is made of, whose digests the plan has themselves",
     "pipeline.interface": "refuses a member that lacks something, and changes nothing in it",
     "pipeline.layout": "where outputs lie, as dvc.yaml says too",
     "pipeline.host.kernel": _HELD,
