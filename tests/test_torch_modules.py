@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 
 from pipeline import check, factory, formats, kinds, toolchain
 from pipeline.errors import ExportError, SpecError
@@ -64,6 +64,16 @@ class AsDataclass(Three):
 class Branching(Three):
     def forward(self, left, right):
         return self.head(left) + right if left.sum() > 0 else right
+
+
+class Tied(Three):
+    def __init__(self):
+        super().__init__()
+        self.again = nn.Linear(4, 3, bias=False)
+        self.again.weight = self.head.linear.weight
+
+    def forward(self, left, right):
+        return self.again(left) + self.head(left) + right
 
 
 class ByNumpy(Three):
@@ -227,6 +237,17 @@ def test_a_checkpoint_of_training_holds_one_state_dict(project: Path, tmp_path: 
 
     wanted = made()(*map(torch.from_numpy, FED.values()))["total"].detach().numpy()
     np.testing.assert_allclose(outputs(network, FED)["total"], wanted, atol=1e-6)
+
+
+def test_weights_that_are_tied_are_saved_once(project: Path, tmp_path: Path) -> None:
+    tied = made("Tied")
+    (tmp_path / "source").mkdir()
+    save_model(tied, str(tmp_path / "source/model.safetensors"))
+
+    network, _ = written(entry(tmp_path / "source", "Tied"), tmp_path / "source", tmp_path / "ir")
+
+    wanted = tied(*tensors_of(FED)).detach().numpy()
+    np.testing.assert_allclose(outputs(network, FED)["output"], wanted, atol=1e-6)
 
 
 def without(state: dict[str, Any]) -> None:
