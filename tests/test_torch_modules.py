@@ -511,6 +511,7 @@ def test_an_operation_that_does_not_convert_is_named_with_the_model(
         ({"inputs": {}}, r"inputs: missing, .*: want inputs: \{x: \{shape: \[-1, 3, 224, 224\]"),
         ({"factory": ""}, "factory: missing: want MODULE:FUNCTION"),
         ({"format": "torchscript", "factory": "", "inputs": {}}, "inputs: missing"),
+        ({"files": "net.tar"}, "files: 'net.tar': want a state dict: "),
         ({"files": {"a": "a.pt", "b": "b.pt"}}, "files: .'a', 'b'.: a factory makes one network"),
     ],
 )

@@ -58,6 +58,9 @@ def check(model: Model) -> None:
         raise SpecError(f"factory: missing: want MODULE:FUNCTION, as {factory.EXAMPLE}")
     if len(model.networks) > 1:
         raise SpecError(f"files: {sorted(model.networks)}: a factory makes one network")
+    for file in model.networks.values():
+        if not file.endswith((*_SAFE, *_PICKLED)):
+            raise SpecError(f"files: {file!r}: want a state dict: {[*_SAFE, *_PICKLED]}")
     _arguments.check(model)
 
 

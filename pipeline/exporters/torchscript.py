@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, SpecError
 from pipeline.exporters import (
     _arguments,
     _bare,
@@ -35,6 +35,11 @@ def check(model: Model) -> None:
     Raises:
         SpecError: the entry does not say it.
     """
+    if len(model.networks) > 1:
+        raise SpecError(f"files: {sorted(model.networks)}: want one")
+    for file in model.networks.values():
+        if not file.endswith(ENDINGS):
+            raise SpecError(f"files: {file!r}: want what torch.jit.save wrote: {[*ENDINGS]}")
     _arguments.check(model)
 
 
