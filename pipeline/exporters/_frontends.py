@@ -194,12 +194,11 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _name_ports(network: "ov.Model") -> None:
-    """Leave each port one name: its node's, else the first in the alphabet, else its place."""
-    for kind, of_kind in (("input", network.inputs), ("output", network.outputs)):
-        for place, port in enumerate(of_kind):
-            names, own = port.get_names(), port.node.get_friendly_name()
-            name = own if own in names else min(names, default=f"{kind}_{place}")
-            port.get_tensor().set_names({name})
+    """Leave each port that has several names one: its node's, else the first in the alphabet."""
+    for port in (*network.inputs, *network.outputs):
+        names, own = port.get_names(), port.node.get_friendly_name()
+        if len(names) > 1:
+            port.get_tensor().set_names({own if own in names else min(names)})
 
 
 def _not_converted(own: Any, path: Path) -> list[str]:

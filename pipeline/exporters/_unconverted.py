@@ -8,6 +8,7 @@ from pipeline.host import reasons
 _BLOCK = re.compile(r"^-- (?P<operation>\S+) with a message:$", re.MULTILINE)
 _SUMMARY = "\nSummary:\n"  # OpenVINO puts its log before it
 _NODE = re.compile(r"<Node\(\w+\): (?P<name>[^>]+)>")
+_ADVICE = "https://"  # to whoever calls OpenVINO
 _VALIDATED = re.compile(
     r"While validating node '(?:\w+::)?(?P<kind>\w+) .*friendly_name '(?P<name>[^']*)'"
 )
@@ -21,9 +22,10 @@ def reason(message: str) -> str:
     log, _, summary = message.partition(_SUMMARY)
     told = list(_blocks(log))
     named = " ".join(told)
-    for line in (line.strip(" -") for line in summary.splitlines()):
+    lines = (line.strip(" -") for line in summary.splitlines() if _ADVICE not in line)
+    for line in lines:
         operations = line.partition(": ")[2].split(", ")
-        if operations[0] and not all(operation in named for operation in operations):
+        if line and not all(operation in named for operation in operations):
             told.append(line)
     return "; ".join(told) or f"{_at(message)}{reasons.last_line(message)}"
 

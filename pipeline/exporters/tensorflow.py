@@ -27,7 +27,10 @@ ENDINGS = (".pb",)
 SAVED = "saved_model.pb"
 _VARIABLES = ("variables/variables.index", "variables/variables.data-*")
 _FRONTEND = _frontends.Frontend("tf", "SavedModel or frozen graph")
-_TO_SIGNATURES = (2, 5, 1)  # meta graphs of SavedModel, signatures of one, key of an entry
+# Fields of Protocol Buffers, one in the other. Of a SavedModel: meta graph, signature, its name.
+_TO_SIGNATURES = (2, 5, 1)
+_TO_NODES = ((1, 1), (2, 1, 3, 1))  # of a graph: node, name; library, function, node, name
+_TO_GRAPH = (2, 2)  # of a SavedModel: meta graph, graph
 
 
 def baseline() -> str:
@@ -59,7 +62,8 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     found = _places(source, model)
     networks = {name: _converted(path, source, model) for name, path in found.items()}
     reads = {name for path in found.values() for name in _read(path, source)}
-    return _bare.write(networks, source, model, out, reads=reads)
+    keep = {name for path in found.values() for name in _nodes(path)}
+    return _bare.write(networks, source, model, out, keep=keep, reads=reads)
 
 
 def original(source: Path, model: Model) -> Networks:
@@ -112,12 +116,24 @@ def _signatures(path: Path, where: str) -> list[str]:
     Raises:
         ExportError: it is none.
     """
-    message = path.read_bytes()
     try:
-        found = _walk(message, _TO_SIGNATURES, 0, len(message))
-        return sorted({message[field.begin : field.end].decode() for field in found})
+        return sorted(_texts(path, _TO_SIGNATURES))
     except (EOFError, ValueError) as e:
         raise ExportError(f"{where}: no SavedModel: {e}") from e
+
+
+def _nodes(path: Path) -> set[str]:
+    """The names that a graph gives its nodes, those in its functions too."""
+    if not path.is_dir():
+        return {name for numbers in _TO_NODES for name in _texts(path, numbers)}
+    return {n for numbers in _TO_NODES for n in _texts(path / SAVED, (*_TO_GRAPH, *numbers))}
+
+
+def _texts(path: Path, numbers: Sequence[int]) -> set[str]:
+    """The texts in the fields of these numbers of a file, one in the other."""
+    message = path.read_bytes()
+    found = _walk(message, numbers, 0, len(message))
+    return {message[field.begin : field.end].decode() for field in found}
 
 
 def _walk(message: bytes, numbers: Sequence[int], begin: int, end: int) -> Iterator[Field]:
