@@ -55,7 +55,7 @@ class Session:
             model, device, execution=execution, hint=hint, properties=properties
         )
         self.remembers = bool(model.get_sinks())
-        # Compiling joins tensors that are the same, with all their names: the model's are the right.
+        # Compiling joins tensors that are the same, and their names: the model's own are right.
         self.outputs = [ports.name(port) for port in model.outputs]
         self.inputs = [ports.name(port) for port in self.compiled.inputs]
         self._idle: SimpleQueue[_Request] = SimpleQueue()
