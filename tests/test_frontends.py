@@ -13,8 +13,7 @@ from conftest import ROOT
 
 from pipeline import check, kinds
 from pipeline.errors import CrashError, DataError, ExportError, UnfitError
-from pipeline.exporters import tflite
-from pipeline.exporters._frontends import Port, matched
+from pipeline.exporters._runtimes import Port, matched
 from pipeline.layout import Layout
 from pipeline.networks import ir, protobuf
 from pipeline.networks.session import Session
@@ -77,11 +76,6 @@ every_format = pytest.mark.parametrize("written", WRITTEN, ids=lambda written: w
 def named(file: str, format: str) -> Model:
     fields = {"name": "m", "source": "file:formats", "files": file, "task": "tensor"}
     return Model.from_dict(fields | {"format": format})
-
-
-def read(file: str) -> Any:
-    """The network of a file of TFLite, as its exporter converts it."""
-    return tflite._FRONTEND.convert(FORMATS / file, file)
 
 
 def fed(count: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -256,13 +250,11 @@ def test_all_operations_that_openvino_does_not_know_are_named_in_one_line(tmp_pa
 
 
 def test_ports_of_a_runtime_are_found_by_name_and_else_by_their_order_and_shape() -> None:
-    network = read("scores.tflite")
-    second, first = (Port(SERVED.format(name), (-1, size)) for name, size in TAKEN)
-    names = [second.name, first.name]
+    second, first = Port("second", (-1, 4)), Port("first", (-1, 2))
 
     def places(*offered: Port) -> list[int]:
-        found = matched(network.inputs, offered, "here")
-        return [found[name] for name in names]
+        found = matched([second, first], offered, "here")
+        return [found["second"], found["first"]]
 
     assert places(second, first) == [0, 1]
     assert places(first, second) == [1, 0]

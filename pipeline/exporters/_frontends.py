@@ -8,33 +8,21 @@ import functools
 import re
 import tempfile
 import xml.etree.ElementTree as Xml
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.errors import DataError, ExportError
-from pipeline.exporters import _unconverted
+from pipeline.errors import ExportError
+from pipeline.exporters import _prepared, _runtimes, _unconverted
+from pipeline.exporters._runtimes import Interface, Port
 from pipeline.networks import ports
-from pipeline.networks.session import Session
-from pipeline.networks.tensors import Network, Tensors
+from pipeline.networks.tensors import Network, Networks
 from pipeline.spec import Declared, Model
 
 if TYPE_CHECKING:
     import openvino as ov
 
 _UNKNOWN = re.compile(r"No (?P<what>translator|creator) found for (?P<operation>\S+)")
-_threads = 0  # as many as each likes
-
-
-def use_threads(count: int) -> None:
-    """Let originals of this process run on so many threads."""
-    global _threads
-    _threads = count
-
-
-def threads() -> int:
-    """On how many threads originals run; 0 if nobody said."""
-    return _threads
 
 
 class Frontend(NamedTuple):
@@ -89,100 +77,79 @@ class Frontend(NamedTuple):
 
 
 @functools.lru_cache(maxsize=8)
-def declared(frontend: Frontend, path: Path, where: str) -> dict[str, Declared]:
-    """What the network of a file says of its inputs, with -1 for axes that are open.
+def interface(frontend: Frontend, path: Path, where: str) -> Interface:
+    """The interface of the network of a file; remembered, for it takes a conversion.
+
+    Raises:
+        ExportError: it cannot be converted.
+    """
+    network = frontend.convert(path, where)
+    return Interface(*(tuple(map(_port, side)) for side in (network.inputs, network.outputs)))
+
+
+def converted(
+    frontend: Frontend, found: Mapping[str, Path], source: Path, model: Model
+) -> "dict[str, ov.Model]":
+    """The networks of files, by the names of the IR's.
+
+    Raises:
+        ExportError: one cannot be converted.
+    """
+    return {name: frontend.convert(at, where(at, source, model)) for name, at in found.items()}
+
+
+def originals(
+    frontend: Frontend,
+    found: Mapping[str, Path],
+    source: Path,
+    model: Model,
+    runtime: "Callable[[Path, Interface], Network] | None",
+) -> Networks:
+    """The networks of files in the runtime that they were made for, else in OpenVINO at fp32."""
+    if runtime is None:
+        made = converted(frontend, found, source, model)
+        networks: Networks = {name: _runtimes.Converted(network) for name, network in made.items()}
+    else:
+        networks = {
+            name: runtime(at, interface(frontend, at, where(at, source, model)))
+            for name, at in found.items()
+        }
+    return _prepared.fed(networks, model)
+
+
+def declared(
+    frontend: Frontend, found: Mapping[str, Path], source: Path, model: Model
+) -> dict[str, Declared]:
+    """What the network of the only file says of its inputs; of several the first.
 
     Raises:
         ExportError: an input is no tensor of numbers, or of any number of axes.
     """
-    found = {}
-    for port in frontend.convert(path, where).inputs:
-        name, shape = ports.name(port), port.partial_shape
-        if shape.rank.is_dynamic:
-            raise ExportError(
-                f"{where}: input {name!r}: any number of axes: want a graph that says how many"
-            )
-        sizes = [axis.get_length() if axis.is_static else -1 for axis in shape]
-        told = {"shape": sizes, "type": port.element_type.to_string()}
-        found[name] = Declared.from_dict(told, f"{where}: input {name!r}", ExportError)
-    return found
+    path = next(iter(found.values()))
+    told = {}
+    for port in interface(frontend, path, where(path, source, model)).takes:
+        at = f"{where(path, source, model)}: input {port.name!r}"
+        if port.shape is None:
+            raise ExportError(f"{at}: any number of axes: want a graph that says how many")
+        fields = {"shape": [*port.shape], "type": port.type}
+        told[port.name] = Declared.from_dict(fields, at, ExportError)
+    return told
 
 
 def where(path: Path, source: Path, model: Model) -> str:
     """What the file of a network is called in a message."""
     name = path.relative_to(source).as_posix()
-    return (
-        model.source
-        if model.source.endswith(f"/{name}") or name == "."
-        else f"{model.source}: {name}"
-    )
+    if name == "." or model.source.endswith(f"/{name}"):
+        return model.source
+    return f"{model.source}: {name}"
 
 
-class Converted:
-    """A `Network` at fp32 in OpenVINO, for want of what it was made for.
-
-    Args:
-        network: as `Frontend.convert` gives it.
-    """
-
-    def __init__(self, network: "ov.Model") -> None:
-        self._network = network
-        self._compile()
-
-    def __call__(self, inputs: Tensors) -> Tensors:
-        """The outputs by name."""
-        if self._on != _threads:
-            self._compile()
-        return self._session(inputs)
-
-    def reset(self) -> None:
-        """Forget states."""
-        self._session.reset()
-
-    def _compile(self) -> None:
-        self._on = _threads
-        chosen = {"INFERENCE_NUM_THREADS": _threads} if _threads else {}
-        self._session: Network = Session(self._network, execution="f32", properties=chosen)
-
-
-def in_openvino(path: Path, network: "ov.Model") -> Converted:
-    """What stands in for an original, whose file it would be."""
-    return Converted(network)
-
-
-class Port(NamedTuple):
-    """What a runtime says of an input or output: -1 where an axis is open, None if all is."""
-
-    name: str
-    shape: tuple[int, ...] | None
-
-
-def matched(wanted: "Sequence[ov.Output]", offered: Sequence[Port], where: str) -> dict[str, int]:
-    """Which of a runtime's ports is each of a network's: by its name, or else by its place.
-
-    Raises:
-        DataError: there is none, or it is of another shape.
-    """
-    import openvino as ov
-
-    names, theirs = [ports.name(port) for port in wanted], [port.name for port in offered]
-    by_name = sorted(names) == sorted(theirs) and len({*names}) == len(names)
-    places = [theirs.index(name) for name in names] if by_name else [*range(len(offered))]
-    fits = len(places) == len(names) and all(
-        (shape := offered[place].shape) is None
-        or port.partial_shape.compatible(ov.PartialShape([*shape]))
-        for port, place in zip(wanted, places, strict=True)
-    )
-    if not fits:
-        have = [f"{port.name} {port.shape}" for port in offered]
-        want = [f"{ports.name(port)} {port.partial_shape.to_string()}" for port in wanted]
-        raise DataError(f"{where} has {have}: its IR has {want}")
-    return dict(zip(names, places, strict=True))
-
-
-def said(error: Exception) -> str:
-    """What a runtime says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+def _port(port: "ov.Output") -> Port:
+    shape = port.partial_shape
+    if shape.rank.is_dynamic:
+        return Port(ports.name(port), None, port.element_type.to_string())
+    sizes = tuple(axis.get_length() if axis.is_static else -1 for axis in shape)
+    return Port(ports.name(port), sizes, port.element_type.to_string())
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -4,16 +4,13 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.errors import DataError, ExportError
-from pipeline.exporters import _frontends
-from pipeline.networks import ports
+from pipeline.exporters import _runtimes
+from pipeline.exporters._runtimes import Interface, Port
 from pipeline.networks.inputs import fit
 from pipeline.networks.tensors import Tensors
-
-if TYPE_CHECKING:
-    import openvino as ov
 
 NAME = "TensorFlow fp32"
 MODULE = "tensorflow"
@@ -25,14 +22,14 @@ class Original:
 
     Args:
         path: the folder, or the file.
-        network: what it was converted to, whose names are taken.
+        interface: of its IR, whose names are taken.
 
     Raises:
         DataError: TensorFlow does not take it.
     """
 
-    def __init__(self, path: Path, network: "ov.Model") -> None:
-        self._path, self._network = path, network
+    def __init__(self, path: Path, interface: Interface) -> None:
+        self._path, self._interface = path, interface
         self._open()
 
     def __call__(self, inputs: Tensors) -> Tensors:
@@ -42,14 +39,14 @@ class Original:
             DataError: TensorFlow does not take the inputs.
         """
         tf = import_module(MODULE)
-        if self._on != _frontends.threads():
+        if self._on != _runtimes.threads():
             self._session.close()
             self._open()
         fed = {self._takes[name]: array for name, array in fit(inputs, self._takes).items()}
         try:
             made: dict[str, Any] = self._session.run(self._gives, fed)
         except (tf.errors.OpError, TypeError, ValueError) as e:
-            raise DataError(f"{self._path.name}: TensorFlow: {_frontends.said(e)}") from e
+            raise DataError(f"{self._path.name}: TensorFlow: {_runtimes.said(e)}") from e
         return made
 
     def reset(self) -> None:
@@ -60,7 +57,7 @@ class Original:
         os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "1")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         tf = import_module(MODULE)
-        self._on = _frontends.threads()
+        self._on = _runtimes.threads()
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=self._on,
             inter_op_parallelism_threads=self._on,
@@ -72,10 +69,10 @@ class Original:
             with graph.as_default():
                 load = self._load_saved if self._path.is_dir() else self._load_frozen
                 takes, gives = load(tf.compat.v1)
-            self._takes = self._tensors(self._network.inputs, takes, graph)
-            self._gives = self._tensors(self._network.outputs, gives, graph)
+            self._takes = self._tensors(self._interface.takes, takes, graph)
+            self._gives = self._tensors(self._interface.gives, gives, graph)
         except (tf.errors.OpError, LookupError, OSError, RuntimeError, ValueError) as e:
-            raise DataError(f"{self._path.name}: TensorFlow: {_frontends.said(e)}") from e
+            raise DataError(f"{self._path.name}: TensorFlow: {_runtimes.said(e)}") from e
 
     def _load_saved(self, v1: Any) -> tuple[dict[str, str], dict[str, str]]:
         """Tensors by what the signature calls them."""
@@ -89,19 +86,19 @@ class Original:
         """Tensors by their names."""
         graph = v1.GraphDef.FromString(self._path.read_bytes())
         v1.import_graph_def(graph, name="")
-        sides = (self._network.inputs, self._network.outputs)
-        takes, gives = ({name: name for name in map(ports.name, side)} for side in sides)
+        sides = (self._interface.takes, self._interface.gives)
+        takes, gives = ({port.name: port.name for port in side} for side in sides)
         return takes, gives
 
     def _tensors(
-        self, wanted: "list[ov.Output]", tensors: Mapping[str, str], graph: Any
+        self, wanted: Sequence[Port], tensors: Mapping[str, str], graph: Any
     ) -> dict[str, str]:
-        """The tensor of each port of the network."""
+        """The tensor of each port of the IR."""
         offered = [
-            _frontends.Port(name, _sizes(graph.get_tensor_by_name(tensor).shape))
+            Port(name, _sizes(graph.get_tensor_by_name(tensor).shape))
             for name, tensor in tensors.items()
         ]
-        places = _frontends.matched(wanted, offered, f"{self._path.name}: TensorFlow")
+        places = _runtimes.matched(wanted, offered, f"{self._path.name}: TensorFlow")
         return {name: [*tensors.values()][place] for name, place in places.items()}
 
 

@@ -4,23 +4,21 @@ Paddle 3 saves another kind of program by default, a JSON, which OpenVINO does n
 """
 
 import glob
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.errors import DataError, ExportError
-from pipeline.exporters import _bare, _beside, _frontends, _prepared
-from pipeline.exporters._frontends import use_threads as use_threads
-from pipeline.networks import ir
+from pipeline.exporters import _bare, _beside, _frontends, _runtimes
+from pipeline.exporters._runtimes import Interface, Port
+from pipeline.exporters._runtimes import use_threads as use_threads
 from pipeline.networks.inputs import fit
 from pipeline.networks.tensors import Networks, Tensors
 from pipeline.spec import Declared, Model
-
-if TYPE_CHECKING:
-    import openvino as ov
 
 TOOLCHAIN = _bare.TOOLCHAIN
 RUNS_WITH = ("numpy", "openvino", "paddlepaddle")
@@ -56,7 +54,7 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
         ExportError: it is no program that OpenVINO reads, or it does not know an operation.
     """
     found = _places(source, model)
-    networks = {name: _converted(path, source, model) for name, path in found.items()}
+    networks = _frontends.converted(_FRONTEND, found, source, model)
     files = (file for path in found.values() for file in (path, path.with_suffix(_WEIGHTS)))
     reads = {file.relative_to(source).as_posix() for file in files}
     return _bare.write(networks, source, model, out, reads=reads)
@@ -64,10 +62,8 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
 
 def original(source: Path, model: Model) -> Networks:
     """The networks in Paddle, else in OpenVINO at fp32."""
-    run = _Original if find_spec(_RUNTIME) else _frontends.in_openvino
-    found = _places(source, model)
-    networks = {name: run(path, _converted(path, source, model)) for name, path in found.items()}
-    return _prepared.fed(networks, model)
+    runtime = _Original if find_spec(_RUNTIME) else None
+    return _frontends.originals(_FRONTEND, _places(source, model), source, model, runtime)
 
 
 def inputs(source: Path, model: Model) -> dict[str, Declared]:
@@ -76,9 +72,7 @@ def inputs(source: Path, model: Model) -> dict[str, Declared]:
     Raises:
         ExportError: an input is no tensor of numbers.
     """
-    found = _places(source, model)
-    path = found.get(ir.MODEL) or next(iter(found.values()))
-    return _frontends.declared(_FRONTEND, path, _frontends.where(path, source, model))
+    return _frontends.declared(_FRONTEND, _places(source, model), source, model)
 
 
 class _Original:
@@ -86,14 +80,14 @@ class _Original:
 
     Args:
         path: the program.
-        network: what it was converted to, whose names are taken.
+        interface: of its IR, whose names are taken.
 
     Raises:
         DataError: Paddle does not take it.
     """
 
-    def __init__(self, path: Path, network: "ov.Model") -> None:
-        self._path, self._network = path, network
+    def __init__(self, path: Path, interface: Interface) -> None:
+        self._path, self._interface = path, interface
         self._open()
 
     def __call__(self, inputs: Tensors) -> Tensors:
@@ -102,7 +96,7 @@ class _Original:
         Raises:
             DataError: Paddle does not take the inputs.
         """
-        if self._on != _frontends.threads():
+        if self._on != _runtimes.threads():
             self._open()
         fed = fit(inputs, self._takes)
         try:
@@ -110,7 +104,7 @@ class _Original:
                 self._takes[name].copy_from_cpu(np.ascontiguousarray(array))
             self._predictor.run()
         except (RuntimeError, TypeError, ValueError) as e:
-            raise DataError(f"{self._path.name}: Paddle: {_frontends.said(e)}") from e
+            raise DataError(f"{self._path.name}: Paddle: {_runtimes.said(e)}") from e
         return {name: handle.copy_to_cpu() for name, handle in self._gives.items()}
 
     def reset(self) -> None:
@@ -118,7 +112,7 @@ class _Original:
 
     def _open(self) -> None:
         inference = import_module(f"{_RUNTIME}.inference")
-        self._on = _frontends.threads()
+        self._on = _runtimes.threads()
         config = inference.Config(str(self._path), str(self._path.with_suffix(_WEIGHTS)))
         config.disable_gpu()
         config.disable_glog_info()
@@ -127,16 +121,16 @@ class _Original:
         try:
             self._predictor = inference.create_predictor(config)
         except (RuntimeError, ValueError) as e:
-            raise DataError(f"{self._path.name}: Paddle: {_frontends.said(e)}") from e
+            raise DataError(f"{self._path.name}: Paddle: {_runtimes.said(e)}") from e
         takes = self._predictor.get_input_names(), self._predictor.get_input_handle
         gives = self._predictor.get_output_names(), self._predictor.get_output_handle
-        self._takes = self._handles(self._network.inputs, *takes)
-        self._gives = self._handles(self._network.outputs, *gives)
+        self._takes = self._handles(self._interface.takes, *takes)
+        self._gives = self._handles(self._interface.gives, *gives)
 
-    def _handles(self, wanted: "list[ov.Output]", names: list[str], handle: Any) -> dict[str, Any]:
-        """The handle of each port of the network; before a run they know no shape."""
-        offered = [_frontends.Port(name, None) for name in names]
-        places = _frontends.matched(wanted, offered, f"{self._path.name}: Paddle")
+    def _handles(self, wanted: Sequence[Port], names: list[str], handle: Any) -> dict[str, Any]:
+        """The handle of each port of the IR; before a run they know no shape."""
+        offered = [Port(name, None) for name in names]
+        places = _runtimes.matched(wanted, offered, f"{self._path.name}: Paddle")
         return {name: handle(names[place]) for name, place in places.items()}
 
 
@@ -159,7 +153,3 @@ def _places(source: Path, model: Model) -> dict[str, Path]:
         if not path.with_suffix(_WEIGHTS).is_file():
             raise ExportError(f"{where}: no {path.with_suffix(_WEIGHTS).name} beside it")
     return found
-
-
-def _converted(path: Path, source: Path, model: Model) -> "ov.Model":
-    return _FRONTEND.convert(path, _frontends.where(path, source, model))

@@ -8,18 +8,15 @@ import glob
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.errors import ExportError
-from pipeline.exporters import _bare, _beside, _frontends, _prepared, _tensorflow
-from pipeline.exporters._frontends import use_threads as use_threads
-from pipeline.networks import ir, protobuf
+from pipeline.exporters import _bare, _beside, _frontends, _tensorflow
+from pipeline.exporters._runtimes import use_threads as use_threads
+from pipeline.networks import protobuf
 from pipeline.networks.protobuf import Field
 from pipeline.networks.tensors import Networks
 from pipeline.spec import ONE, Declared, Model
-
-if TYPE_CHECKING:
-    import openvino as ov
 
 TOOLCHAIN = _bare.TOOLCHAIN
 RUNS_WITH = ("numpy", "openvino", "tensorflow", "tensorflow-cpu")
@@ -60,7 +57,7 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
             does not know an operation.
     """
     found = _places(source, model)
-    networks = {name: _converted(path, source, model) for name, path in found.items()}
+    networks = _frontends.converted(_FRONTEND, found, source, model)
     reads = {name for path in found.values() for name in _read(path, source)}
     keep = {name for path in found.values() for name in _nodes(path)}
     return _bare.write(networks, source, model, out, keep=keep, reads=reads)
@@ -68,10 +65,8 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
 
 def original(source: Path, model: Model) -> Networks:
     """The networks in TensorFlow, else in OpenVINO at fp32."""
-    run = _tensorflow.Original if find_spec(_tensorflow.MODULE) else _frontends.in_openvino
-    found = _places(source, model)
-    networks = {name: run(path, _converted(path, source, model)) for name, path in found.items()}
-    return _prepared.fed(networks, model)
+    runtime = _tensorflow.Original if find_spec(_tensorflow.MODULE) else None
+    return _frontends.originals(_FRONTEND, _places(source, model), source, model, runtime)
 
 
 def inputs(source: Path, model: Model) -> dict[str, Declared]:
@@ -80,9 +75,7 @@ def inputs(source: Path, model: Model) -> dict[str, Declared]:
     Raises:
         ExportError: an input is no tensor of numbers.
     """
-    found = _places(source, model)
-    path = found.get(ir.MODEL) or next(iter(found.values()))
-    return _frontends.declared(_FRONTEND, path, _frontends.where(path, source, model))
+    return _frontends.declared(_FRONTEND, _places(source, model), source, model)
 
 
 def _places(source: Path, model: Model) -> dict[str, Path]:
@@ -104,10 +97,6 @@ def _read(path: Path, source: Path) -> set[str]:
     """The names of the files of a network."""
     files = [path / SAVED, *path.glob("variables/*")] if path.is_dir() else [path]
     return {file.relative_to(source).as_posix() for file in files}
-
-
-def _converted(path: Path, source: Path, model: Model) -> "ov.Model":
-    return _FRONTEND.convert(path, _frontends.where(path, source, model))
 
 
 def _signatures(path: Path, where: str) -> list[str]:

@@ -3,22 +3,20 @@
 Of several signatures OpenVINO and LiteRT run the first graph. What its file has as int8 stays int8.
 """
 
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.errors import DataError
-from pipeline.exporters import _bare, _beside, _frontends, _prepared
-from pipeline.exporters._frontends import use_threads as use_threads
-from pipeline.networks import ir
+from pipeline.exporters import _bare, _beside, _frontends, _runtimes
+from pipeline.exporters._runtimes import Interface, Port
+from pipeline.exporters._runtimes import use_threads as use_threads
 from pipeline.networks.inputs import fit
 from pipeline.networks.tensors import Networks, Tensors
 from pipeline.spec import Declared, Model
-
-if TYPE_CHECKING:
-    import openvino as ov
 
 TOOLCHAIN = _bare.TOOLCHAIN
 RUNS_WITH = ("ai-edge-litert", "numpy", "openvino")
@@ -49,17 +47,17 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
         ExportError: it is no TFLite, or OpenVINO does not know an operation.
     """
     found = _bare.places(source, model, ENDINGS)
-    networks = {name: _converted(path, source, model) for name, path in found.items()}
+    networks = _frontends.converted(_FRONTEND, found, source, model)
     reads = {path.relative_to(source).as_posix() for path in found.values()}
     return _bare.write(networks, source, model, out, reads=reads)
 
 
 def original(source: Path, model: Model) -> Networks:
     """The networks in LiteRT, else in OpenVINO at fp32."""
-    run = _Original if find_spec(_RUNTIME) else _frontends.in_openvino
-    found = _bare.places(source, model, ENDINGS)
-    networks = {name: run(path, _converted(path, source, model)) for name, path in found.items()}
-    return _prepared.fed(networks, model)
+    runtime = _Original if find_spec(_RUNTIME) else None
+    return _frontends.originals(
+        _FRONTEND, _bare.places(source, model, ENDINGS), source, model, runtime
+    )
 
 
 def inputs(source: Path, model: Model) -> dict[str, Declared]:
@@ -68,9 +66,7 @@ def inputs(source: Path, model: Model) -> dict[str, Declared]:
     Raises:
         ExportError: an input is no tensor of numbers.
     """
-    found = _bare.places(source, model, ENDINGS)
-    path = found.get(ir.MODEL) or next(iter(found.values()))
-    return _frontends.declared(_FRONTEND, path, _frontends.where(path, source, model))
+    return _frontends.declared(_FRONTEND, _bare.places(source, model, ENDINGS), source, model)
 
 
 class _Original:
@@ -78,20 +74,20 @@ class _Original:
 
     Args:
         path: the file.
-        network: what it was converted to, whose names are taken.
+        interface: of its IR, whose names are taken.
 
     Raises:
         DataError: LiteRT does not take it.
     """
 
-    def __init__(self, path: Path, network: "ov.Model") -> None:
-        self._path, self._on = path, _frontends.threads()
+    def __init__(self, path: Path, interface: Interface) -> None:
+        self._path, self._on = path, _runtimes.threads()
         self._interpreter = self._opened()
         self._shapes: dict[int, tuple[int, ...]] = {}
         takes, gives = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         where = f"{path.name}: LiteRT"
-        self._takes = _indexes(network.inputs, takes, where)
-        self._gives = _indexes(network.outputs, gives, where)
+        self._takes = _indexes(interface.takes, takes, where)
+        self._gives = _indexes(interface.gives, gives, where)
 
     def __call__(self, inputs: Tensors) -> Tensors:
         """The outputs by name.
@@ -99,8 +95,8 @@ class _Original:
         Raises:
             DataError: LiteRT does not take the inputs.
         """
-        if self._on != _frontends.threads():
-            self._on, self._shapes = _frontends.threads(), {}
+        if self._on != _runtimes.threads():
+            self._on, self._shapes = _runtimes.threads(), {}
             self._interpreter = self._opened()
         fed = fit(inputs, self._takes)
         try:
@@ -110,7 +106,7 @@ class _Original:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as e:
             self._shapes = {}
-            raise DataError(f"{self._path.name}: LiteRT: {_frontends.said(e)}") from e
+            raise DataError(f"{self._path.name}: LiteRT: {_runtimes.said(e)}") from e
         return {name: self._interpreter.get_tensor(at) for name, at in self._gives.items()}
 
     def reset(self) -> None:
@@ -124,7 +120,7 @@ class _Original:
             made = Interpreter(str(self._path), num_threads=self._on or None)
             made.allocate_tensors()
         except (RuntimeError, ValueError) as e:
-            raise DataError(f"{self._path.name}: LiteRT: {_frontends.said(e)}") from e
+            raise DataError(f"{self._path.name}: LiteRT: {_runtimes.said(e)}") from e
         return made
 
     def _reshape(self, shapes: dict[int, tuple[int, ...]]) -> None:
@@ -138,15 +134,9 @@ class _Original:
 
 
 def _indexes(
-    wanted: "list[ov.Output]", details: list[dict[str, Any]], where: str
+    wanted: Sequence[Port], details: Sequence[Mapping[str, Any]], where: str
 ) -> dict[str, int]:
-    """Which tensor of LiteRT is each port of a network."""
-    offered = [
-        _frontends.Port(told["name"], tuple(map(int, told["shape_signature"]))) for told in details
-    ]
-    found = _frontends.matched(wanted, offered, where)
+    """Which tensor of LiteRT is each port of the IR."""
+    offered = [Port(told["name"], tuple(map(int, told["shape_signature"]))) for told in details]
+    found = _runtimes.matched(wanted, offered, where)
     return {name: int(details[place]["index"]) for name, place in found.items()}
-
-
-def _converted(path: Path, source: Path, model: Model) -> "ov.Model":
-    return _FRONTEND.convert(path, _frontends.where(path, source, model))
