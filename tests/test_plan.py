@@ -85,7 +85,8 @@ MODULES = {
     "networks.canonical networks.stamps networks.writer": "export quantize reference benchmark",
     "ipfs ipfs.cid ipfs.dagpb ipfs.unixfs ipfs.unixfs.build ipfs.unixfs.files ipfs.unixfs.hamt "
     "ipfs.unixfs.hashing ipfs.unixfs.importer ipfs.unixfs.profile": CONTENT,
-    "networks networks.ir networks.tensors": IR,
+    "networks": f"fetch {IR}",
+    "networks.ir networks.tensors": IR,
     "networks.samples": "calibration reference quantize validate benchmark",
     "devices networks.session": "quantize validate benchmark",
     "networks.ports": "export quantize validate benchmark",
@@ -105,7 +106,7 @@ MODULES = {
     "precisions.int8 precisions._nncf": "quantize@ours-int8",
     "precisions.fp16": "quantize@theirs-fp16",
     "precisions.bf16": "quantize@theirs-bf16",
-    "sources sources._folder steps.fetch steps._contents": "fetch",
+    "sources sources._folder steps.fetch steps._contents networks.protobuf": "fetch",
     "steps._nested": f"fetch {ORIGINAL}",
     "sources.package": "fetch@ours",
     "sources.file": "fetch@theirs",
