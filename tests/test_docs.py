@@ -222,7 +222,14 @@ def test_variant_is_good_beside_the_others(block: Block, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("block", blocks("yaml", mark="models"), ids=str)
-def test_models_are_good_beside_the_others(block: Block, tmp_path: Path) -> None:
+def test_models_are_good_beside_the_others(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module in re.findall(r"factory: ([\w.]+):", block.text):
+        file = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     before, line, after = params.partition("models:\n")
     more = tmp_path / "params.yaml"

@@ -85,7 +85,8 @@ MODULES = {
     "networks.canonical networks.stamps networks.writer": "export quantize reference benchmark",
     "ipfs ipfs.cid ipfs.dagpb ipfs.unixfs ipfs.unixfs.build ipfs.unixfs.files ipfs.unixfs.hamt "
     "ipfs.unixfs.hashing ipfs.unixfs.importer ipfs.unixfs.profile": CONTENT,
-    "networks networks.ir networks.tensors": IR,
+    "networks": f"fetch {IR}",
+    "networks.ir networks.tensors": IR,
     "networks.samples": "calibration reference quantize validate benchmark",
     "devices networks.session": "quantize validate benchmark",
     "networks.sessions": "validate benchmark",
@@ -97,8 +98,8 @@ MODULES = {
     "networks.metrics": TASK,
     "steps.validate": "validate",
     "exporters exporters._beside exporters._checkpoint exporters._eager exporters._errors "
-    "exporters._loading exporters._pixels exporters._prepared exporters._tokenizer "
-    "exporters._torch_export exporters.transformers "
+    "exporters._loading exporters._pixels exporters._prepared exporters._program "
+    "exporters._tokenizer exporters._torch_export exporters.transformers "
     "networks.positions": "export reference benchmark",
     "exporters.*": "",  # of other formats
     "networks.description": "export quantize benchmark",
@@ -108,11 +109,11 @@ MODULES = {
     "precisions.int8 precisions._nncf": "quantize@ours-int8",
     "precisions.fp16": "quantize@theirs-fp16",
     "precisions.bf16": "quantize@theirs-bf16",
-    "sources sources._folder steps.fetch steps._contents": "fetch",
+    "sources sources._folder steps.fetch steps._contents networks.protobuf": "fetch",
     "steps._nested": f"fetch {ORIGINAL}",
     "sources.package": "fetch@ours",
     "sources.file": "fetch@theirs",
-    "steps._configuration steps._source steps._view": ORIGINAL,
+    "factory steps._configuration steps._source steps._view": ORIGINAL,
     "steps._data": ORIGINAL,
     "steps._items": "calibration reference quantize@ours-int8",
     "steps.calibration": "calibration quantize@ours-int8",
@@ -136,7 +137,7 @@ MODULES = {
     "precisions._int4 precisions.int4_asym precisions.int4_sym precisions.int8_weights "
     "steps._code steps._dvc steps._entries steps._repository steps._templates steps.build "
     "steps.init steps.machine steps.pin steps.standing steps.verify "
-    "formats host.digests host.groups imports forecast metrics.* runtime runtime.*": "",
+    "formats host.digests host.groups forecast metrics.* networks.invented runtime runtime.*": "",
     # What is left out of the digest, for the reasons that `LEFT_OUT` gives.
     " ".join(name.removeprefix("pipeline.") for name in LEFT_OUT): "",
 }

@@ -30,12 +30,11 @@ def export(model: Model, layout: Layout) -> Exported:
     with atomic.building(layout.work, f"export/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
         given = _source.given(model, layout)
-        with _source.child(
-            given,
-            scratch=made,
-            log=layout.log(f"export-{model.name}"),
-            env=isa.ENVIRONMENT[isa.DEFAULT],
-        ) as child:
+        log, env = layout.log(f"export-{model.name}"), isa.ENVIRONMENT[isa.DEFAULT]
+        with (
+            _source.child(given, scratch=made, log=log, env=env) as child,
+            _source.crashes("converter", model),
+        ):
             told = child.call(
                 "pipeline.steps.export:convert",
                 given,
