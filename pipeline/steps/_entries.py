@@ -84,10 +84,7 @@ class Entries:
         exporter, task = _exporter(model), _task(model)
         return self._entry(
             "export",
-            _made_of(model)
-            | _chosen(model, "task", "allow")
-            | _around(model)
-            | _options(model),
+            _made_of(model) | _chosen(model, "task", "allow") | _around(model) | _options(model),
             members=(exporter, task),
             distributions=(*exporter.TOOLCHAIN, *task.TOOLCHAIN, *_libraries(model)),
         )
