@@ -176,7 +176,7 @@ def _check_taken(port: "ov.Output", name: str, one: Preprocess, model: Model) ->
             f"{where}: want {one.channels} channels in model_layout {layout}: or say "
             "model_layout (NCHW, NHWC) and model_color_format (RGB, BGR, GRAY)"
         )
-    if one.size and one.resize:
+    if one.size:
         for side, wanted in zip("HW", one.size, strict=True):
             if sides[side].is_static and sides[side].get_length() != wanted:
                 raise ExportError(f"{where}: want size {list(one.size)}, as the entry says")
