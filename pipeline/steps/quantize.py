@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import kinds
-from pipeline.errors import CrashError
+from pipeline.errors import CrashError, PrecisionError
 from pipeline.host import atomic, isa, sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
@@ -77,35 +77,45 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
         PrecisionError: the model cannot be had at that precision.
         CrashError: OpenVINO crashed over it.
     """
-    options = params.options(variant)
-    level = str(options.get("isa", isa.DEFAULT))
-    exported = layout.export(variant.model).resolve()
-    calibration = (layout.calibration(variant.model) / samples.INPUTS).resolve()
     with atomic.building(layout.work, f"ir/{variant.name}") as scratch:
         made = atomic.folder(scratch / "made")
-        with sandbox.Child(
-            scratch=made,
-            log=layout.log(f"quantize-{variant.name}"),
-            access=Access(reads=(exported, calibration)),
-            limits=params.model(variant.model).limits,
-            env=isa.ENVIRONMENT[level],
-        ) as child:
-            with _explained(variant.precision, level):
-                told = child.call(
-                    "pipeline.steps.quantize:convert",
-                    exported,
-                    variant.precision,
-                    options,
-                    calibration,
-                    made / "ir",
-                    returns=dict[str, Any],
-                )
-            ours = {"precision": variant.precision, "isa": level, "walls": child.walls}
-        quantized = Quantized.from_dict(told | ours)
+        quantized = run(params, variant, layout, made, layout.log(f"quantize-{variant.name}"))
         provenance = scratch / "provenance.json"
         provenance.write_text(quantized.json())
         atomic.publish(made / "ir", layout.ir(variant.name))
         atomic.publish(provenance, layout.provenance(variant.name))
+
+
+def run(params: Params, variant: Variant, layout: Layout, made: Path, log: Path) -> Quantized:
+    """Write the artifact of a variant as `ir` into a folder, and return its provenance.
+
+    Raises:
+        PrecisionError: the model cannot be had at that precision.
+        CrashError: OpenVINO crashed over it.
+    """
+    options = params.options(variant)
+    level = str(options.get("isa", isa.DEFAULT))
+    exported = layout.export(variant.model).resolve()
+    calibration = (layout.calibration(variant.model) / samples.INPUTS).resolve()
+    with sandbox.Child(
+        scratch=made,
+        log=log,
+        access=Access(reads=(exported, calibration)),
+        limits=params.model(variant.model).limits,
+        env=isa.ENVIRONMENT[level],
+    ) as child:
+        with _explained(variant.precision, level):
+            told = child.call(
+                "pipeline.steps.quantize:convert",
+                exported,
+                variant.precision,
+                options,
+                calibration,
+                made / "ir",
+                returns=dict[str, Any],
+            )
+        ours = {"precision": variant.precision, "isa": level, "walls": child.walls}
+    return Quantized.from_dict(told | ours)
 
 
 @contextmanager
@@ -137,13 +147,16 @@ def convert(
     writer.copy_beside(source, out, lambda name: name not in ours)
     complete = precision.Options.from_dict(options)
     ignored = weights.IgnoredScope(**complete.to_dict().get("ignored_scope", {}))
+    of_each = _ignored_of_each(source, ignored) if len(networks) > 1 else {}
     fed = Calibration(source, calibration)
     made: dict[str, Any] = {"weights": {}, "rt_info": {}}
     for network in networks:
         exported = ir.read(source, network)
         keep = canonical.names(exported)
-        applied, figures = precision.apply(exported, complete, fed.of(network))
-        precision.check(applied, complete)
+        own = of_each.get(network, ignored)
+        options = complete if own == ignored else complete.model_copy(update={"ignored_scope": own})
+        applied, figures = precision.apply(exported, options, fed.of(network))
+        precision.check(applied, options)
         made["weights"][network] = {"bytes": weights.sizes(applied, ignored), **figures}
         made["rt_info"][network] = writer.write(applied, out, network, keep=keep)
     return {
@@ -151,3 +164,17 @@ def convert(
         "toolchain": versions(precision.TOOLCHAIN),
         **made,
     }
+
+
+def _ignored_of_each(source: Path, ignored: weights.IgnoredScope) -> dict[str, Any]:
+    """What an ignored scope names in each of several networks: NNCF refuses what names nothing.
+
+    Raises:
+        PrecisionError: something is in none of them.
+    """
+    found = {network: ignored.within(ir.read(source, network)) for network in ir.networks(source)}
+    for kind, wanted in ignored.to_dict().items():
+        known = {one for scope in found.values() for one in getattr(scope, kind)}
+        if lacking := [one for one in wanted if one not in known]:
+            raise PrecisionError(f"ignored_scope.{kind}: {lacking}: in none of {list(found)}")
+    return found
