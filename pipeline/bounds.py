@@ -9,7 +9,7 @@ from pipeline import kinds
 from pipeline.errors import SpecError
 from pipeline.figure import Metric
 from pipeline.gate import WAYS, Bound, drops
-from pipeline.spec import Params, Variant
+from pipeline.spec import Model, Params, Variant
 
 
 def of(params: Params, variant: Variant) -> dict[str, Bound]:
@@ -21,7 +21,7 @@ def of(params: Params, variant: Variant) -> dict[str, Bound]:
         SpecError: no such metric, or the text is no bound on it.
     """
     model = params.model(variant.model)
-    metrics: Mapping[str, Metric] = kinds.load("task", model.task).METRICS
+    metrics = of_model(model)
     where = f"variants.{variant.name}.gate"
     own = {name: Bound.parse(name, text, metrics, where) for name, text in variant.gate.items()}
     if model.validation is None and (unmeasured := sorted(own.keys() & _of_labels(metrics))):
@@ -32,6 +32,14 @@ def of(params: Params, variant: Variant) -> dict[str, Bound]:
     theirs = {bound.metric: bound for bound in default(metrics, bits)}
     stay = {n: bound for n, bound in theirs.items() if n in metrics and metrics[n].stays}
     return (stay | own) if own else theirs
+
+
+def of_model(model: Model) -> dict[str, Metric]:
+    """What is measured of a model: its task's metrics, and those that its entry names."""
+    found: dict[str, Metric] = dict(kinds.load("task", model.task).METRICS)
+    for name in model.metrics:
+        found |= kinds.load("metric", name).METRICS
+    return found
 
 
 def _of_labels(metrics: Mapping[str, Metric]) -> set[str]:

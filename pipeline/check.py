@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import bounds, devices, imports, kinds, spec
+from pipeline import bounds, devices, formats, imports, kinds, spec
 from pipeline.errors import SpecError
 from pipeline.spec import Data, Model, Params, Target, Variant
 
@@ -22,11 +22,20 @@ def load(path: Path) -> Params:
     Raises:
         SpecError: one line per problem, each with the key, the value and what would be right.
     """
-    params = spec.read(path)
+    params = _with_formats(spec.read(path))
     problems = dict.fromkeys(line for line in _problems(params) if line)
     if problems:
         raise SpecError("\n".join(problems))
     return params
+
+
+def _with_formats(params: Params) -> Params:
+    """Every model with its format, found from its source where the entry leaves it out."""
+    models = {
+        name: model if model.format else model.model_copy(update={"format": formats.of(model)})
+        for name, model in params.models.items()
+    }
+    return params.model_copy(update={"models": models})
 
 
 def _problems(params: Params) -> list[str]:
@@ -41,6 +50,8 @@ def _problems(params: Params) -> list[str]:
         lines.append(_said(_check_source, model, where=f"{where}.source"))
         for field, data in model.data.items():
             lines.append(_said(_check_data, data, where=f"{where}.{field}"))
+        for metric in model.metrics:
+            lines.append(_said(kinds.load, "metric", metric, where=f"{where}.metrics"))
         task_problem = _said(kinds.load, "task", model.task, where=f"{where}.task")
         lines.append(task_problem or _said(_check_task, model, where=""))
     for target in params.pins.values():
@@ -145,6 +156,7 @@ def _check_imports(params: Params) -> None:
     used = {("precision", name) for name in params.precisions}
     for model in params.models.values():
         used |= {("format", model.format), ("task", model.task)}
+        used |= {("metric", name) for name in model.metrics}
     own = [member for member in sorted(used) if kinds.is_own(kinds.file(*member))]
     lines = [line for member in own for line in imports.unnamed(*member)]
     if lines:

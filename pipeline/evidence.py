@@ -6,7 +6,7 @@ Evidence says what was measured, where, and with which versions. Judging it is `
 from pydantic import Field
 
 from pipeline.figure import Figure, ValidatedOn
-from pipeline.record import Record
+from pipeline.record import Line, Record
 
 
 class Execution(Record):
@@ -44,6 +44,7 @@ class Accuracy(Record):
     """How near a variant is to the original, on one device, at each execution precision.
 
     Args:
+        original: what the outputs are held against.
         validated_on: items with `labels`; `inputs` without; or `invented` inputs, made of a seed,
             because the model has no data. Without labels nothing is known of the task.
     """
@@ -53,6 +54,7 @@ class Accuracy(Record):
     device: str
     execution_devices: tuple[str, ...]
     validated_on: ValidatedOn
+    original: Line = "PyTorch eager fp32"
     executions: tuple[Execution, ...]
 
     @property

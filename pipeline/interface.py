@@ -13,7 +13,6 @@ from types import ModuleType
 from pipeline.errors import SpecError
 
 _SWITCHES = ("NEEDS_CALIBRATION", "PINNED")
-_TEXTS = ("BASELINE",)
 _BITS = (32, 16, 8, 4)
 
 
@@ -83,8 +82,6 @@ def _other_than(name: str, found: object) -> str:
         return "" if _are_metrics(found) else "a dict of names to figure.Metric"
     if name == "BITS":
         return "" if found in _BITS else f"one of {_BITS}"
-    if name in _TEXTS:
-        return "" if isinstance(found, str) else "a text"
     are_names = isinstance(found, tuple) and all(isinstance(entry, str) for entry in found)
     return "" if are_names else "a tuple of texts, as ('numpy',)"
 

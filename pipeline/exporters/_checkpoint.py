@@ -7,7 +7,7 @@ allowed.
 import math
 import pickle
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ _BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "F16": 16, "BF16": 16, "I16
 _FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}  # widest last
 
 
-def weights(allow: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+def weights(model: Model) -> tuple[tuple[str, ...], ...]:
     """What a checkpoint may be, in the order in which it is looked for: patterns that go together.
 
     The first of each is the file that is loaded, or names those that are.
     """
-    return (*_SAFE, *(_PICKLED if "pickle" in allow else ()))
+    return (*_SAFE, *(_PICKLED if "pickle" in model.allow else ()))
 
 
 def sizes(source: Path, model: Model) -> dict[str, int]:
@@ -56,7 +56,7 @@ def _loaded(source: Path, model: Model) -> list[Path]:
 
     The order is that of transformers (`_get_resolved_checkpoint_files`).
     """
-    named = [name for name, *_ in weights(model.allow)]
+    named = [name for name, *_ in weights(model)]
     there = [name for name in named if (source / name).is_file()]
     first = read_json(source / "config.json", dict, ExportError).get(
         "transformers_weights"

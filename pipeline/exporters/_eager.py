@@ -32,6 +32,13 @@ def networks(model: Any, *, generates: bool) -> Networks:
     return {ir.ENCODER: _Eager(model.get_encoder()), ir.DECODER: _Decoder(model)}
 
 
+def use_threads(count: int) -> None:
+    """Let PyTorch run on so many threads."""
+    import torch
+
+    torch.set_num_threads(count)
+
+
 class _Eager:
     """A model that forgets: it takes what its `forward` names."""
 

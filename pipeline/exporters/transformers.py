@@ -8,16 +8,14 @@ carry the version of the tool that saved them. The folder may be a view, made of
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pipeline import kinds
 from pipeline.errors import ExportError
-from pipeline.exporters import _checkpoint, _eager, _loading, _tokenizer, _torch_export
+from pipeline.exporters import _beside, _checkpoint, _eager, _loading, _tokenizer, _torch_export
 from pipeline.exporters._checkpoint import weights as weights
+from pipeline.exporters._eager import use_threads as use_threads
 from pipeline.exporters._errors import told
 from pipeline.exporters._loading import Loaded
 from pipeline.networks import ir, positions, writer
@@ -40,8 +38,7 @@ TOOLCHAIN = (
     "transformers",
 )
 RUNS_WITH = ("optimum", "safetensors", "torch", "transformers")
-BASELINE = "PyTorch eager fp32"
-_TOKENIZER = "tokenizer.json"  # a task that wants it is about texts
+ENDINGS = ()
 # How optimum-intel says that it knows no such architecture, or not for the task or transformers.
 _UNKNOWN = re.compile(
     "not officially supported|unsupported architecture|doesn't support task|is not supported yet|"
@@ -61,31 +58,17 @@ _PICKLE = (
     "[0-9]*_Dense/pytorch_model.bin",
     "[0-9]*_LayerNorm/pytorch_model.bin",
 )
-# What consumers look for beside the IR; a task's FILES come on top.
-_BESIDE = (
-    "config.json",
-    "generation_config.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "additional_chat_templates/*.jinja",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "video_preprocessor_config.json",
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "[0-9]*_*/config.json",
-    "LICENSE*",
-    "LICENCE*",
-    "COPYING*",
-    "NOTICE*",
-)
 
 
-def files(allow: Sequence[str]) -> tuple[str, ...]:
+def baseline() -> str:
+    """What the original runs in."""
+    return "PyTorch eager fp32"
+
+
+def files(model: Model) -> tuple[str, ...]:
     """The weights (safetensors, and pickles only where they are allowed) and what is copied."""
-    code = ("*.py",) if "remote_code" in allow else ()
-    return (*_SAFE, *(_PICKLE if "pickle" in allow else ()), *code, *_BESIDE)
+    code = ("*.py",) if "remote_code" in model.allow else ()
+    return (*_SAFE, *(_PICKLE if "pickle" in model.allow else ()), *code, *_beside.NAMES)
 
 
 def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
@@ -98,11 +81,11 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     checkpoint = _checkpoint.sizes(source, model)
     loaded = _loading.load(source, model, _checkpoint.dtype(checkpoint))
     stamps, notes = _export_networks(loaded, model, source, out)
-    if _is_tokenized(model, source):
+    if _beside.is_tokenized(model, source):
         of_tokenizer, differing = _tokenizer.export(source, model, out)
         stamps |= of_tokenizer
         notes += differing
-    _copy_beside(source, model, out)
+    _beside.copy(source, model, out)
     dtype = str(loaded.network.dtype).removeprefix("torch.")
     return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps, "notes": notes}
 
@@ -115,23 +98,8 @@ def original(source: Path, model: Model) -> Networks:
     networks = _eager.networks(loaded, generates=_loading.generates(model, loaded.config))
     if ir.MODEL not in networks:
         return networks
-    completed = _of_task(model, "complete")(networks[ir.MODEL], model, source)
+    completed = _beside.of_task(model, "complete")(networks[ir.MODEL], model, source)
     return {**networks, ir.MODEL: completed}
-
-
-def _is_tokenized(model: Model, source: Path) -> bool:
-    """Whether a tokenizer IR belongs to the model, as its task says, or by the files it wants."""
-    task = kinds.load("task", model.task)
-    by_files = _TOKENIZER in task.FILES
-    return bool(getattr(task, "tokenized", lambda source: by_files)(source))
-
-
-def _of_task(model: Model, name: str) -> Callable[..., Any]:
-    """What a task adds to a network, if it does."""
-    found: Callable[..., Any] = getattr(
-        kinds.load("task", model.task), name, lambda network, *_: network
-    )
-    return found
 
 
 def _export_networks(
@@ -143,7 +111,7 @@ def _export_networks(
         if ir.MODEL in made:
             if _loading.known_task(model) == "feature-extraction":
                 positions.from_mask(made[ir.MODEL])
-            made[ir.MODEL] = _of_task(model, "finish")(made[ir.MODEL], model, source)
+            made[ir.MODEL] = _beside.of_task(model, "finish")(made[ir.MODEL], model, source)
         _loading.check_whole(made.values(), loaded.lacking, model)
         return {name: writer.write(network, out, name) for name, network in made.items()}, notes
 
@@ -220,8 +188,3 @@ def _as_encoder(network: Any) -> dict[str, Any]:
         "custom_export_configs": {"model": inputs},
         "fn_get_submodels": lambda network: {"model": network},
     }
-
-
-def _copy_beside(source: Path, model: Model, out: Path) -> None:
-    patterns = (*_BESIDE, *kinds.load("task", model.task).FILES)
-    writer.copy_beside(source, out, lambda name: any(fnmatchcase(name, p) for p in patterns))

@@ -50,6 +50,7 @@ _BETWEEN = {
     "Convert", "FakeConvert", "FakeQuantize", "Multiply", "Reshape", "Squeeze", "Subtract",
     "Transpose", "Unsqueeze",
 }  # fmt: skip
+_FEW_BITS = ("i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2")
 _INDEXES = ("boolean", "i16", "i32", "i64", "u16", "u32", "u64", "string")
 
 
@@ -155,6 +156,18 @@ def demand(counted: Mapping[str, int], promised: Collection[str], label: str) ->
             f"{label}: {kept} of the weights' {total} bytes are {' or '.join(sorted(promised))}: "
             f"want {SHARE:g} of them; have {have}"
         )
+
+
+def is_quantized(network: "ov.Model") -> bool:
+    """Whether a network arrived quantized: with a FakeQuantize, or weights mostly of few bits.
+
+    So do ONNX of QuantizeLinear and DequantizeLinear, and TFLite of int8.
+    """
+    if any(op.get_type_name() == "FakeQuantize" for op, _ in _operations(network)):
+        return True
+    counted = sizes(network)
+    few = sum(counted.get(kind, 0) for kind in _FEW_BITS)
+    return 2 * few > sum(counted.values())
 
 
 def widen(network: "ov.Model") -> None:

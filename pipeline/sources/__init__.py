@@ -9,7 +9,9 @@ Each has
     access(location)                what fetching it may reach, beside a folder to write to
     fetch(location, wanted, out)    copies the wanted files of one revision, returns their Origin
 
-and may have `suggest(text)`: what a source that was written without a kind would be as one of this.
+and may have
+      suggest(text)                   what a source that was written without a kind would be as one
+      names(location)                 the paths of its files, where that takes no network
 """
 
 from pipeline.record import Record

@@ -41,6 +41,11 @@ def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[
     return digest.hexdigest()
 
 
+def names(location: str) -> list[str]:
+    """The paths of the folder's files, without looking into any."""
+    return [found.name for found in _folder.files(_existing(location))]
+
+
 def access(location: str) -> Access:
     """The folder, and what the snapshots of a hub's cache link to."""
     return Access(reads=_folder.reach(_existing(location)))

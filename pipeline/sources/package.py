@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.errors import SourceError, SpecError
 from pipeline.host.walls import Access
 from pipeline.sources import Origin
-from pipeline.sources._folder import copy, reach
+from pipeline.sources._folder import copy, files, reach
 
 _LOCATION = re.compile(r"[A-Za-z_]\w*(/[\w.-]+)*", re.ASCII)
 
@@ -49,6 +49,11 @@ def fingerprint(location: str, wanted: Callable[[str], bool], sha256: Callable[[
 def _revision(location: str) -> str:
     distribution = _distribution(location)
     return f"{distribution.metadata['Name']}=={distribution.version}"
+
+
+def names(location: str) -> list[str]:
+    """The paths of the files in the package's folder."""
+    return [found.name for found in files(_folder(location))]
 
 
 def access(location: str) -> Access:

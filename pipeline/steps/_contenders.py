@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from pipeline import kinds
+from pipeline.errors import DataError
 from pipeline.evidence import Generation
 from pipeline.networks import description, ir, ports, samples
 from pipeline.networks.inputs import fit
@@ -202,7 +203,7 @@ class Original(Loop):
         task = kinds.load("task", self._model.task)
         options, _ = task.resolve(self._model, self._source)
         exporter = kinds.load("format", self._model.format)
-        self._name = exporter.BASELINE
+        self._name, self._let_use = exporter.baseline(), exporter.use_threads
         exporter.original(self._source, self._model)
         gc.collect()  # so that one is in memory at a time: networks hold cycles
         started = time.perf_counter()
@@ -226,9 +227,8 @@ class Original(Loop):
 
     def use_threads(self, threads: int) -> None:
         """Run on so many threads from here on."""
-        import torch
-
-        torch.set_num_threads(threads)
+        self._threads = threads
+        self._let_use(threads)
 
     def widen(self, wanted: dict[str, int], streams: int) -> None:
         """Take the batch that gives most items per second, of a few that are tried briefly.
@@ -244,7 +244,7 @@ class Original(Loop):
             return
         rates: dict[int, float] = {}
         for batch in batches(self._batch, streams):
-            with contextlib.suppress(MemoryError, RuntimeError):
+            with contextlib.suppress(DataError, MemoryError, RuntimeError):
                 self._fill(wanted, batch)
                 self.run()
                 rates[batch] = batch / min(latencies(self.run, _TRIAL_S))
@@ -252,13 +252,11 @@ class Original(Loop):
 
     def ready(self) -> dict[str, Any]:
         """What it took to get here, and how it runs."""
-        import torch
-
         return {
             "name": self._name,
             "load_ms": self._load_ms,
             "compile_ms": 0.0,
-            "threads": torch.get_num_threads(),
+            "threads": self._threads,
             "streams": 1,
             "batch": self._batch,
             "execution_devices": ["CPU"],

@@ -26,6 +26,8 @@ from pipeline.toolchain import RUNTIME, versions
 # What computes CIDs, and what computes figures.
 _CIDS = ("multiformats",)
 _FIGURES = ("numpy", "scipy")
+# Of a model's entry, what its networks are made of.
+_MADE_OF = ("format", "files", "beside", "factory", "inputs")
 
 
 class Entry(Record):
@@ -66,7 +68,7 @@ class Entries:
         parameters = {
             **_chosen(model, "source", "sha256", "allow"),
             "wanted": list(fetch.patterns(model)),
-            "weights": [list(together) for together in exporter.weights(model.allow)],
+            "weights": [list(together) for together in exporter.weights(model)],
             "delivers": self._delivers(model),
         }
         elsewhere = {field: data for field, data in model.data.items() if data.kind}
@@ -82,7 +84,7 @@ class Entries:
         exporter, task = _exporter(model), _task(model)
         return self._entry(
             "export",
-            _chosen(model, "format", "task", "allow") | _options(model),
+            _chosen(model, *_MADE_OF, "task", "allow") | _options(model),
             members=(exporter, task),
             distributions=(*exporter.TOOLCHAIN, *task.TOOLCHAIN),
         )
@@ -95,7 +97,7 @@ class Entries:
         return self._of_inputs(
             "reference",
             cell,
-            parameters=_chosen(model, "format"),
+            parameters=_chosen(model, *_MADE_OF),
             data=("validation",),
             members=(_exporter(model),),
             distributions=_runs_with(model),
@@ -117,11 +119,13 @@ class Entries:
     def _validate(self, cell: Cell) -> Entry:
         model = self._model(cell)
         task = _task(model)
+        metrics = [_member("metric", name) for name in model.metrics]
+        own = [name for metric in metrics for name in metric.TOOLCHAIN]
         return self._entry(
             "validate",
-            {"task": model.task, "device": self._params.validation.device},
-            members=(task,),
-            distributions=(*RUNTIME, *_CIDS, *_FIGURES, *task.JUDGED_WITH),
+            _chosen(model, "task", "metrics") | {"device": self._params.validation.device},
+            members=(task, *metrics),
+            distributions=(*RUNTIME, *_CIDS, *_FIGURES, *task.JUDGED_WITH, *own),
         )
 
     def _benchmark(self, cell: Cell) -> Entry:
@@ -131,7 +135,7 @@ class Entries:
         return self._of_inputs(
             "benchmark",
             cell,
-            parameters=_chosen(model, "format") | {"device": cell.device, "benchmark": measured},
+            parameters=_chosen(model, *_MADE_OF) | {"device": cell.device, "benchmark": measured},
             members=(_exporter(model),),
             distributions=(*_runs_with(model), *RUNTIME, *_CIDS),
         )
@@ -162,14 +166,15 @@ class Entries:
     ) -> Entry:
         """The entry of a cell that makes inputs of a data set, in the task's own way."""
         model = self._model(cell)
-        task = _task(model)
+        task, exporter = _task(model), _exporter(model)
+        asked = [exporter] if hasattr(exporter, "inputs") else []
         return self._entry(
             stage,
-            _chosen(model, "task", "allow")
+            _chosen(model, "task", "allow", "format", "files", "inputs")
             | _options(model)
             | _read_as(model, *data)
             | (parameters or {}),
-            members=(task, *members),
+            members=dict.fromkeys((task, *asked, *members)),
             data=self._data(model, *data),
             distributions=(*task.TOOLCHAIN, *distributions),
         )

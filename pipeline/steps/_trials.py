@@ -6,7 +6,7 @@ goes when it alone is as it was. Where errors merely show (`seen`) says little a
 and shrink along the way, and a small one at the front of a network can be the worst.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,7 +51,11 @@ class Trials:
     """
 
     def __init__(
-        self, layers: Layers, original: "ov.Model", quantized: "ov.Model", samples: Sequence[Tensors]
+        self,
+        layers: Layers,
+        original: "ov.Model",
+        quantized: "ov.Model",
+        samples: Sequence[Tensors],
     ) -> None:
         self.layers, self._samples = layers, samples
         self._original, self._quantized = original, quantized
@@ -145,8 +149,8 @@ def _within(
 
 def _relative(expected: Iterable[list[Array]], measured: Iterable[list[Array]]) -> list[float]:
     """The energy of the difference over that of what is expected, by output; -1 of no floats."""
-    lost: Counter[int] = Counter()
-    whole: Counter[int] = Counter()
+    lost: defaultdict[int, float] = defaultdict(float)
+    whole: defaultdict[int, float] = defaultdict(float)
     for theirs, ours in zip(expected, measured, strict=True):
         for index, (wanted, given) in enumerate(zip(theirs, ours, strict=True)):
             energy, difference = _energies(wanted, given)

@@ -1,4 +1,4 @@
-"""explain: which layers of a quantized variant lose most, and the ignored scope that brings it back.
+"""explain: which layers of a quantized variant lose most, and the ignored scope that helps.
 
 Looked at is what the variant's networks make of validation inputs, without labels, beside what the
 exported ones make of them: a range that calibration found too narrow shows only on inputs that it
@@ -125,7 +125,9 @@ def explain(
         networks = _measured(params, variant, layout, scratch, (inputs, leave, scope is not None))
         suggested = [one.layer for lost in networks.values() for one in lost.worst if one.together]
         entry = _entry(variant, scope, suggested) if scope is not None and suggested else None
-        checked = _checked(params, variant, layout, scratch, entry) if entry and is_checked else None
+        checked = (
+            _checked(params, variant, layout, scratch, entry) if entry and is_checked else None
+        )
     return Explained(
         variant=variant.name,
         precision=variant.precision,
@@ -145,7 +147,11 @@ def _ignored(
         raise SpecError(f"variant {variant.name!r}: {variant.precision} quantizes nothing")
     if refused := refusal.read(layout.ir(variant.name)):
         raise RefusedError(f"variant {variant.name!r}: there is no artifact: {refused}")
-    needed = (layout.ir(variant.name), layout.provenance(variant.name), layout.export(variant.model))
+    needed = (
+        layout.ir(variant.name),
+        layout.provenance(variant.name),
+        layout.export(variant.model),
+    )
     for path in (*needed, layout.reference(variant.model)):
         if not path.exists():
             raise SpecError(f"variant {variant.name!r}: {path}: not there: run `ovpipe build`")

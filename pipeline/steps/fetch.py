@@ -18,11 +18,11 @@ from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
 from pipeline.record import Record, to_json
 from pipeline.sources import Origin
-from pipeline.spec import DATA_ENDINGS, Data, Model
+from pipeline.spec import DATA_ENDINGS, MODEL_ENDINGS, Data, Model
 from pipeline.steps import _contents, _nested
 
 # What may hold weights, in a format that is not read here or at a place that is not looked at.
-_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx")
+_WEIGHTS = (*MODEL_ENDINGS, ".bin", ".ckpt", ".h5", ".msgpack", ".pdiparams")
 _SHOWN = 5
 _FILES = "files"  # in the folder that a child may write to
 DATA_LOCKS = "lock.json"  # beside the folders of the data sets
@@ -138,7 +138,7 @@ def _files(folder: Path) -> dict[str, Path]:
 def patterns(model: Model) -> tuple[str, ...]:
     """The names of the files that the model's format and task need."""
     exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
-    return (*exporter.files(model.allow), *task.FILES)
+    return (*exporter.files(model), *task.FILES, *model.beside)
 
 
 def wanted_by(model: Model) -> Callable[[str], bool]:
@@ -193,10 +193,11 @@ def _lock(source: str, files: Path, origin: Origin) -> SourceLock:
 def _check_weights(model: Model, names: Collection[str], offered: Collection[str]) -> None:
     """Refuse what holds no checkpoint, with what the source offers instead."""
     exporter = kinds.load("format", model.format)
-    right = exporter.weights(model.allow)
+    right = exporter.weights(model)
     if _checkpoint(right, names):
         return
-    pickles = [together for together in exporter.weights(("pickle",)) if together not in right]
+    with_pickles = model.model_copy(update={"allow": ("pickle",)})
+    pickles = [together for together in exporter.weights(with_pickles) if together not in right]
     if pickled := _checkpoint(pickles, offered):
         pinned = kinds.load("source", model.source_kind).PINNED
         way = "allow: [pickle]" if pinned else "allow: [pickle] and the folder's sha256 beside it"
@@ -205,8 +206,15 @@ def _check_weights(model: Model, names: Collection[str], offered: Collection[str
             f"want {way}, or the weights as model.safetensors"
         )
     want = " or ".join(" with ".join(together) for together in right)
+    raise UnfitError(f"{model.source}: no weights: want {want}{_instead(model, offered)}")
+
+
+def _instead(model: Model, offered: Collection[str]) -> str:
+    """What there is of other weights, and how the first of them is brought."""
     has = sorted(path for path in offered if path.endswith(_WEIGHTS))[:_SHOWN]
-    raise UnfitError(f"{model.source}: no weights: want {want}" + (f"; has {has}" if has else ""))
+    brings = next((path for path in has if path.endswith(MODEL_ENDINGS)), "")
+    way = f": files: {brings} and no format: brings that" if brings and not model.networks else ""
+    return f"; has {has}{way}" if has else ""
 
 
 def _checkpoint(right: Iterable[tuple[str, ...]], names: Collection[str]) -> str:

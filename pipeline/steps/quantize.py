@@ -7,7 +7,7 @@ and the same recipe must give the same bytes on every machine.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import kinds
 from pipeline.errors import CrashError, PrecisionError
@@ -21,6 +21,9 @@ from pipeline.networks.tensors import Tensors
 from pipeline.provenance import Quantized
 from pipeline.spec import Params, Variant
 from pipeline.toolchain import versions
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 
 class Calibration:
@@ -147,16 +150,19 @@ def convert(
     writer.copy_beside(source, out, lambda name: name not in ours)
     complete = precision.Options.from_dict(options)
     ignored = weights.IgnoredScope(**complete.to_dict().get("ignored_scope", {}))
-    of_each = _ignored_of_each(source, ignored) if len(networks) > 1 else {}
+    is_divided = len(networks) > 1 and ignored != weights.NOTHING
+    recipes = _recipes(source, complete) if is_divided else {}
     fed = Calibration(source, calibration)
     made: dict[str, Any] = {"weights": {}, "rt_info": {}}
     for network in networks:
         exported = ir.read(source, network)
         keep = canonical.names(exported)
-        own = of_each.get(network, ignored)
-        options = complete if own == ignored else complete.model_copy(update={"ignored_scope": own})
-        applied, figures = precision.apply(exported, options, fed.of(network))
-        precision.check(applied, options)
+        recipe = recipes.get(network, complete)
+        if weights.is_quantized(exported):
+            applied, figures = _as_it_is(exported, name, precision), {"quantized_by": "its source"}
+        else:
+            applied, figures = precision.apply(exported, recipe, fed.of(network))
+        precision.check(applied, recipe)
         made["weights"][network] = {"bytes": weights.sizes(applied, ignored), **figures}
         made["rt_info"][network] = writer.write(applied, out, network, keep=keep)
     return {
@@ -166,15 +172,30 @@ def convert(
     }
 
 
-def _ignored_of_each(source: Path, ignored: weights.IgnoredScope) -> dict[str, Any]:
-    """What an ignored scope names in each of several networks: NNCF refuses what names nothing.
+def _as_it_is(network: "ov.Model", name: str, precision: Any) -> "ov.Model":
+    """A network that arrived quantized, which nobody quantizes twice.
 
     Raises:
-        PrecisionError: something is in none of them.
+        PrecisionError: the precision is another than that which quantizes weights and activations.
     """
-    found = {network: ignored.within(ir.read(source, network)) for network in ir.networks(source)}
-    for kind, wanted in ignored.to_dict().items():
-        known = {one for scope in found.values() for one in getattr(scope, kind)}
+    if not precision.NEEDS_CALIBRATION:
+        raise PrecisionError(
+            f"precision {name}: {network.get_friendly_name()} was quantized by its source: want "
+            "int8, which keeps it as it is"
+        )
+    return network
+
+
+def _recipes(source: Path, complete: Any) -> dict[str, Any]:
+    """The recipe for each of several networks: NNCF refuses an ignored scope that names nothing.
+
+    Raises:
+        PrecisionError: something in the ignored scope is in none of them.
+    """
+    whole: weights.IgnoredScope = complete.ignored_scope
+    scopes = {network: whole.within(ir.read(source, network)) for network in ir.networks(source)}
+    for kind, wanted in whole.to_dict().items():
+        known = {one for scope in scopes.values() for one in getattr(scope, kind)}
         if lacking := [one for one in wanted if one not in known]:
-            raise PrecisionError(f"ignored_scope.{kind}: {lacking}: in none of {list(found)}")
-    return found
+            raise PrecisionError(f"ignored_scope.{kind}: {lacking}: in none of {sorted(scopes)}")
+    return {n: complete.model_copy(update={"ignored_scope": own}) for n, own in scopes.items()}

@@ -59,6 +59,7 @@ def write(model: Model, source: Path, out: Path) -> None:
     facts = Facts(
         task=model.task,
         options=options.to_dict(),
+        original=exporter.baseline(),
         items=tuple((_told(item.input), item.label) for item in items),
         validated_on=validated_on,
     )

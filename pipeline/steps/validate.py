@@ -4,6 +4,7 @@ Measured at fp32 execution, which shows what the weights lost, and at the device
 execution precision, which is what a consumer gets.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def run(
         folder,
         reference,
         params.validation.device,
+        params.model(variant.model).metrics,
         returns=dict[str, Any],
         scratch=scratch,
         log=log,
@@ -64,12 +66,15 @@ def run(
     )
 
 
-def measure(folder: Path, reference: Path, device: str) -> dict[str, Any]:
+def measure(
+    folder: Path, reference: Path, device: str, metrics: Sequence[str] = ()
+) -> dict[str, Any]:
     """In a child: run the IR over the validation inputs at each execution precision."""
     if (why := missing(device)) is not None:
         raise DeviceError(f"validate.device: {why}")
     facts = Facts.read(reference / FILE)
     task = kinds.load("task", facts.task)
+    judges = [task, *(kinds.load("metric", name) for name in metrics)]
     options = task.Resolved.from_dict(facts.options)
     inputs = samples.load(reference / samples.INPUTS)
     expected = samples.load(reference / samples.OUTPUTS)
@@ -92,7 +97,7 @@ def measure(folder: Path, reference: Path, device: str) -> dict[str, Any]:
         execution = Execution(
             requested=requested,
             precision=first.execution_precision,
-            figures=tuple(task.judge(trial)),
+            figures=tuple(figure for judge in judges for figure in judge.judge(trial)),
         )
         executions.append(execution.to_dict())
         devices = first.execution_devices
@@ -100,4 +105,5 @@ def measure(folder: Path, reference: Path, device: str) -> dict[str, Any]:
         "executions": executions,
         "execution_devices": devices,
         "validated_on": facts.validated_on,
+        "original": facts.original,
     }
