@@ -52,7 +52,7 @@ def command(variant: str, inputs: int, leave: int | None, check: bool) -> Answer
 
 
 def _lines(found: "Explained") -> Iterator[str]:
-    yield f"{found.variant}: against the exported network at f32, on {found.inputs} inputs"
+    yield f"{found.variant}, against the exported network at f32:"
     for network, lost in found.networks.items():
         yield from _of_network(network, lost)
     if not found.ignores:
@@ -68,7 +68,7 @@ def _lines(found: "Explained") -> Iterator[str]:
 
 def _of_network(network: str, lost: "Lost") -> Iterator[str]:
     tried = f"; {lost.tried} of {lost.layers} layers tried" if lost.tried else ""
-    yield f"{network}: outputs are off by {lost.error:.2%}{tried}"
+    yield f"{network}: outputs are off by {lost.error:.2%} on {lost.inputs} inputs{tried}"
     if lost.error < _LITTLE:
         yield "  that is little to gain"
     calibrated = lost.calibrated_error

@@ -104,7 +104,7 @@ class Layers:
         """Whether quantization put something between a value and where it was computed."""
         node = value.get_node()
         if _name(value) not in self._own:
-            return True
+            return str(node.get_type_name()) != "Constant"
         return node.get_type_name() in _MOVES and any(
             self._is_touched(_source(port)) for port in node.inputs()
         )
@@ -112,18 +112,20 @@ class Layers:
     def _sources(self, value: "ov.Output") -> Iterator[Point]:
         """Where a value was computed."""
         node = value.get_node()
+        if _name(value) in self._folded:
+            return
         if _name(value) not in self._own:
             yield from self._sources(node.input_value(0))
         elif node.get_type_name() in _MOVES:
             for port in node.inputs():
                 yield from self._sources(_source(port))
-        elif node.get_type_name() not in _NO_LAYERS and _name(value) not in self._folded:
+        elif node.get_type_name() not in _NO_LAYERS:
             yield _name(value), value.get_index()
 
     def _bare(self, value: "ov.Output", original: Mapping[str, "ov.Node"]) -> "ov.Output":
         """A value as it would be without what quantization put in since it was computed."""
         node = value.get_node()
-        if _name(value) not in original:
+        if _name(value) not in original and node.get_input_size():
             return self._bare(node.input_value(0), original)
         if node.get_type_name() in _MOVES:
             return self._moved(node, original).output(value.get_index())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST = 64  # trials, each of which compiles the network; and as many more within the worst runs
 STANDS_OUT = 0.05  # of the squared error, which a layer must give back to be worth naming
+ENOUGH = 0.9  # of the squared error: what is left is a third
 SHOWN = 10
 
 
@@ -80,7 +81,7 @@ class Trials:
         runs = [names[start : start + length] for start in range(0, len(names), length)]
         gains = [self.gain(run) for run in track(runs, len(runs), "runs of layers restored")]
         order = sorted(range(len(runs)), key=lambda index: -gains[index])
-        chosen = [name for index in order[: most // length] for name in runs[index]]
+        chosen = [name for index in order[: max(most // length, 1)] for name in runs[index]]
         return {n: self.gain([n]) for n in track(chosen, len(chosen), "layers restored")}
 
     def seen(self) -> dict[str, Seen]:
@@ -99,19 +100,21 @@ class Trials:
 
 
 def worth_leaving(
-    gain: Callable[[Collection[str]], float], shares: Mapping[str, float], least: float = STANDS_OUT
+    gain: Callable[[Collection[str]], float], shares: Mapping[str, float], most: int
 ) -> dict[str, float]:
     """The layers to leave as they were, worst first, and what each gives back with those before it.
 
     Those of the worst are taken that give back something worth naming beside the ones before: of
-    two that spoil the same one may be enough.
+    two that spoil the same one may be enough. So are no more than `most`, and none when nearly all
+    is back.
     """
     chosen: dict[str, float] = {}
     for name in worst(shares):
-        if shares[name] <= 0:
+        so_far = max(chosen.values(), default=0.0)
+        if shares[name] <= 0 or so_far >= ENOUGH or len(chosen) == most:
             break
         together = gain([*chosen, name])
-        if together - max(chosen.values(), default=0.0) >= least:
+        if together - so_far >= STANDS_OUT:
             chosen[name] = together
     return chosen
 

@@ -54,12 +54,14 @@ class Lost(Record):
     """What a network lost.
 
     Args:
+        inputs: how many it was fed.
         error: of its outputs, on validation inputs; as of `Lossy`.
         calibrated_error: on as many calibration inputs; None if it was not calibrated.
         layers: how many were quantized, and `tried` of them alone.
         worst: those with the largest shares, largest first.
     """
 
+    inputs: int
     error: float
     calibrated_error: float | None
     layers: int
@@ -80,7 +82,6 @@ class Explained(Record):
     """What was found out about a variant.
 
     Args:
-        inputs: how many were looked at.
         ignores: whether its precision has an ignored scope.
         quantize: the variant's entry `quantize` with the suggestion; None if there is none.
         checked: what came of it; None if it was not tried.
@@ -88,7 +89,6 @@ class Explained(Record):
 
     variant: str
     precision: str
-    inputs: int
     networks: dict[str, Lost]
     ignores: bool
     quantize: dict[str, JsonValue] | None
@@ -123,6 +123,8 @@ def explain(
     scope = _ignored(params, variant, layout, precision)
     with atomic.building(layout.work, f"explain/{variant.name}") as scratch:
         networks = _measured(params, variant, layout, scratch, (inputs, leave, scope is not None))
+        if not any(lost.layers for lost in networks.values()):
+            raise SpecError(f"variant {variant.name!r}: nothing in it was quantized here")
         suggested = [one.layer for lost in networks.values() for one in lost.worst if one.together]
         entry = _entry(variant, scope, suggested) if scope is not None and suggested else None
         checked = (
@@ -131,7 +133,6 @@ def explain(
     return Explained(
         variant=variant.name,
         precision=variant.precision,
-        inputs=inputs,
         networks=networks,
         ignores=scope is not None,
         quantize=entry,
@@ -241,7 +242,7 @@ def _lost(
     trials, *calibrated = [Trials(layers, original, quantized, inputs) for inputs in fed]
     shares = trials.shares() if is_tried and trials.error else {}
     if leave is None:
-        together = _trials.worth_leaving(trials.gain, shares)
+        together = _trials.worth_leaving(trials.gain, shares, most=len(layers.found) // 2)
     else:
         first = _trials.worst(shares, leave)
         together = {name: trials.gain(first[: n + 1]) for n, name in enumerate(first)}
@@ -249,6 +250,7 @@ def _lost(
     known = {layer.name: layer for layer in layers.found}
     shown = _trials.worst(shares, max(_trials.SHOWN, leave or 0))
     return Lost(
+        inputs=len(fed[0]),
         error=trials.error**0.5,
         calibrated_error=calibrated[0].error ** 0.5 if calibrated else None,
         layers=len(known),
