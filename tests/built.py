@@ -35,7 +35,7 @@ class Built:
     def accuracy(self, artifact: Path) -> Accuracy:
         """What an artifact's outputs are worth; measured once."""
         if artifact not in self._measured:
-            measured = validate.measure(artifact, self.reference, "CPU")
+            measured = validate.measure(artifact, self.reference, "CPU", self.model.metrics)
             named = {"variant": "v", "cid": "bafy", "device": "CPU"}
             plain = {k: _plain(v) for k, v in measured.items()}
             self._measured[artifact] = Accuracy.from_dict(named | plain)
@@ -58,7 +58,7 @@ class Built:
 
     def unmet(self, artifact: Path, bits: int = BITS) -> set[str]:
         """The metrics whose default bounds an artifact misses."""
-        metrics = kinds.load("task", self.model.task).METRICS
+        metrics = bounds.of_model(self.model)
         default = {bound.metric: bound for bound in bounds.default(metrics, bits)}
         verdicts = gate.judge(default, (), self.accuracy(artifact))
         return {verdict.bound.metric for verdict in verdicts if not verdict.met}

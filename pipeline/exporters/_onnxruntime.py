@@ -9,7 +9,7 @@ from pipeline.host import reasons
 from pipeline.networks.inputs import fit
 from pipeline.networks.tensors import Tensors
 
-NAME = "onnxruntime fp32"
+NAME = "ONNX Runtime"
 _threads = 0  # as many as ONNX Runtime likes
 
 

@@ -55,7 +55,8 @@ class Session:
             model, device, execution=execution, hint=hint, properties=properties
         )
         self.remembers = bool(model.get_sinks())
-        self.outputs = [ports.name(port) for port in self.compiled.outputs]
+        # Compiling joins tensors that are the same, and their names: the model's own are right.
+        self.outputs = [ports.name(port) for port in model.outputs]
         self.inputs = [ports.name(port) for port in self.compiled.inputs]
         self._idle: SimpleQueue[_Request] = SimpleQueue()
         for _ in range(1 if self.remembers else self.requests):

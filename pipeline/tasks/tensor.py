@@ -222,5 +222,5 @@ def _arrays(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as read:
             return {name: read[name] for name in read.files}
-    except (AttributeError, OSError, ValueError, zipfile.BadZipFile) as e:
+    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as e:
         raise DataError(f"{path.name}: no .npz of arrays: {e}") from e
