@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import bounds, devices, formats, imports, kinds, spec
+from pipeline import bounds, devices, factory, formats, imports, kinds, spec
 from pipeline.errors import SpecError
 from pipeline.spec import Data, Model, Params, Target, Variant
 
@@ -46,7 +46,8 @@ def _problems(params: Params) -> list[str]:
         lines.append(_said(kinds.load, "precision", name, where="precisions"))
     for model in params.models.values():
         where = f"models.{model.name}"
-        lines.append(_said(kinds.load, "format", model.format, where=f"{where}.format"))
+        format_problem = _said(kinds.load, "format", model.format, where=f"{where}.format")
+        lines.append(format_problem or _said(_check_format, model, where=where))
         lines.append(_said(_check_source, model, where=f"{where}.source"))
         for field, data in model.data.items():
             lines.append(_said(_check_data, data, where=f"{where}.{field}"))
@@ -118,6 +119,15 @@ def _check_source(model: Model) -> None:
             f"{model.source!r}: want KIND:LOCATION, as package:NAME/FOLDER: have {have}"
         )
     kinds.load("source", model.source_kind).check(model.source_location)
+
+
+def _check_format(model: Model) -> None:
+    """An entry has what its exporter asks for, and a factory that can be found."""
+    if model.factory:
+        factory.check(model.factory)
+    exporter = kinds.load("format", model.format)
+    if hasattr(exporter, "check"):
+        exporter.check(model)
 
 
 def _check_data(data: Data) -> None:

@@ -3,27 +3,52 @@
 Exporters say which endings are theirs. What has none of these is a repository of transformers.
 """
 
+import re
 from collections.abc import Iterable
 
 from pipeline import kinds
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SpecError
 from pipeline.spec import Model
 
 USUAL = "transformers"
 _MADE = "torch"  # of a module that a factory makes
+_WEIGHTS = re.compile(r".*\.safetensors|(?:.*/)?pytorch_model.*\.bin")
+# What is brought by none, and what to bring instead (docs/formats.md says what was measured).
+_REFUSED = {
+    ".gguf": "GGUF is not brought: transformers reads another tokenizer out of it than it holds, "
+    "and OpenVINO converts that to none: want the safetensors that it was made from, as "
+    "hf:OWNER/NAME@COMMIT, or a folder made of it as docs/formats.md says",
+}
 
 
 def of(model: Model) -> str:
-    """The format of a model, by what its entry says; no network is asked."""
+    """The format of a model, by what its entry says; no network is asked.
+
+    Raises:
+        SpecError: there is none for its file.
+    """
     if model.factory:
         return _MADE
-    if found := _by_endings(model.networks.values()):
+    named = model.networks.values()
+    _refuse(named, model)
+    if found := _by_endings(named):
         return found
     names = _listed(model)
     whole = any(name.rpartition("/")[2] == "config.json" for name in names) and any(
-        name.endswith(".safetensors") for name in names
+        _WEIGHTS.fullmatch(name) for name in names
     )
-    return USUAL if whole else _by_endings(names) or USUAL
+    found = USUAL if whole else _by_endings(names)
+    if not found:
+        _refuse(names, model)
+    return found or USUAL
+
+
+def _refuse(names: Iterable[str], model: Model) -> None:
+    """Raise SpecError for the first file of a format that is brought by none."""
+    for name in names:
+        for ending, why in _REFUSED.items():
+            if name.endswith(ending):
+                raise SpecError(f"models.{model.name}: {name}: {why}")
 
 
 def _by_endings(names: Iterable[str]) -> str:

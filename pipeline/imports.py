@@ -48,7 +48,7 @@ def unnamed(family: str, name: str) -> list[str]:
     where, wanted = interface.shown(path), _either(lists)
     lines = []
     for module, file in sorted(modules(path).items()):
-        candidates = _distributions().get(module, [module])
+        candidates = distributions(module)
         if not {_normal(entry) for entry in candidates} & {*named, *LEFT_OUT}:
             through = "" if file == path else f" (in {file.name})"
             lines.append(f"{where} imports {candidates[0]}{through}: want it in {wanted}")
@@ -118,9 +118,14 @@ def _imported(file: Path, package: str) -> Iterator[str]:
     yield from named(tree, package)
 
 
+def distributions(module: str) -> list[str]:
+    """The distributions that a top-level module comes from; itself, if no one says."""
+    return list(_distributions().get(module, [module]))
+
+
 @functools.cache
 def _distributions() -> Mapping[str, list[str]]:
-    """The distributions that a top-level module comes from; several for a namespace."""
+    """The distributions of each top-level module; several for a namespace."""
     return metadata.packages_distributions()
 
 

@@ -336,13 +336,23 @@ def read(path: Path) -> Params:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        fields = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        fields = YAML(typ="safe", pure=True).load(text)
+        YAML(typ="safe").load(text)  # as DVC does, with libyaml where it is there
     except FileNotFoundError as e:
         lacking = f"{path}: not there; run this in the project's root, or `ovpipe init` first"
         raise SpecError(elsewhere(path) or lacking) from e
+    except MarkedYAMLError as e:
+        if "unexpected ':'" not in str(e.problem):
+            raise SpecError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
+        at = f"line {e.problem_mark.line + 1}, column {e.problem_mark.column + 1}"
+        raise SpecError(
+            f"{path}: {at}: DVC reads no colon in a plain text between braces: want the text in "
+            'quotes, as source: "file:net.onnx"'
+        ) from e
     except (YAMLError, UnicodeDecodeError) as e:
         raise SpecError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
     if not isinstance(fields, dict):

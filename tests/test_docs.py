@@ -41,6 +41,7 @@ MARKS = {
     "data",
     "dry-run",
     "limits",
+    "models",
     "params",
     "pins",
     "refused",
@@ -218,6 +219,25 @@ def test_variant_is_good_beside_the_others(block: Block, tmp_path: Path) -> None
     added = check.load(more).variants.keys() - check.load(ROOT / "params.yaml").variants.keys()
 
     assert len(added) == len(block.text.splitlines())
+
+
+@pytest.mark.parametrize("block", blocks("yaml", mark="models"), ids=str)
+def test_models_are_good_beside_the_others(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module in re.findall(r"factory: ([\w.]+):", block.text):
+        file = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    before, line, after = params.partition("models:\n")
+    more = tmp_path / "params.yaml"
+    more.write_text(f"{before}{line}{block.text.partition(line)[2]}{after}")
+
+    added = check.load(more).models.keys() - check.load(ROOT / "params.yaml").models.keys()
+
+    assert added == {*re.findall(r"^  ([\w-]+):", block.text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("block", blocks("yaml", mark="limits"), ids=str)

@@ -13,7 +13,7 @@ from pipeline.steps.fetch import fetch
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PARAMS = """\
 models:
-  net: {{source: {source}, task: tensor}}
+  net: {{source: "{source}", task: tensor{more}}}
 precisions: {{fp32: {{}}}}
 variants: {{net-fp32: {{model: net, precision: fp32}}}}
 devices: [CPU]
@@ -79,7 +79,7 @@ def test_what_is_not_there_or_on_a_hub_is_taken_for_a_repository() -> None:
 
 def test_a_format_that_is_given_stands(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(
-        PARAMS.format(source="file:net.onnx, format: transformers")
+        PARAMS.format(source="file:net.onnx", more=", format: transformers")
     )
 
     assert check.load(tmp_path / "params.yaml").model("net").format == "transformers"
@@ -93,7 +93,7 @@ def test_what_holds_other_weights_says_how_they_are_brought(
     for name in ("config.json", "onnx/model.onnx"):
         (tmp_path / "repository" / name).write_text("{}")
     (tmp_path / "params.yaml").write_text(
-        PARAMS.format(source="file:repository, format: transformers")
+        PARAMS.format(source="file:repository", more=", format: transformers")
     )
 
     with pytest.raises(PipelineError, match="files: onnx/model.onnx and no format: brings that"):
@@ -101,7 +101,9 @@ def test_what_holds_other_weights_says_how_they_are_brought(
 
 
 def test_an_unknown_metric_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text(PARAMS.format(source="file:net.onnx, metrics: [bleu]"))
+    (tmp_path / "params.yaml").write_text(
+        PARAMS.format(source="file:net.onnx", more=", metrics: [bleu]")
+    )
 
     with pytest.raises(SpecError, match=r"models.net.metrics: metric 'bleu': have \['accuracy', "):
         check.load(tmp_path / "params.yaml")
@@ -111,3 +113,14 @@ def test_every_ending_of_an_exporter_may_end_a_source() -> None:
     endings = {e for name in kinds.names("format") for e in kinds.load("format", name).ENDINGS}
 
     assert {e for e in endings if not e.startswith("saved_model")} <= {*spec.MODEL_ENDINGS}
+
+
+def test_a_colon_that_dvc_does_not_read_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    """Between braces DVC's reader takes no colon in a plain text, although YAML 1.2 does."""
+    text = PARAMS.format(source="file:net.onnx", more="")
+    (tmp_path / "params.yaml").write_text(text.replace('"', ""))
+
+    with pytest.raises(
+        SpecError, match="line 2, column 21: DVC reads no colon .* want the text in"
+    ):
+        check.load(tmp_path / "params.yaml")

@@ -15,7 +15,7 @@ import pytest
 from conftest import PARAMS, ROOT, make_project
 from ordinary import NEEDS_LANDLOCK
 
-from pipeline import check, imports, kinds
+from pipeline import bounds, check, imports, kinds
 from pipeline.errors import CrashError, SpecError
 from pipeline.evidence import Accuracy
 from pipeline.host.sandbox import run
@@ -24,6 +24,7 @@ from pipeline.provenance import Quantized
 from pipeline.steps import _entries
 from pipeline.steps.calibration import calibration
 from pipeline.steps.export import export
+from pipeline.steps.fetch import fetch
 from pipeline.steps.quantize import quantize
 from pipeline.steps.reference import reference
 from pipeline.steps.validate import validate
@@ -571,3 +572,140 @@ def test_an_edit_of_the_users_own_code_re_runs_exactly_what_uses_it(
     after = _entries.plan(params, Layout())
 
     assert {cell for cell in before if before[cell] != after[cell]} == stages
+
+
+# An exporter and a metric of the user's own, and of a contributor: one file each.
+
+LINEAR = '''\
+"""linear: a matrix in a .mat file, which is a network of one layer."""
+
+import numpy as np
+import openvino as ov
+import openvino.opset13 as ops
+
+from pipeline.exporters import _bare
+from pipeline.networks import ir
+
+TOOLCHAIN = (*_bare.TOOLCHAIN,)
+RUNS_WITH = ("numpy",)
+ENDINGS = (".mat",)
+
+
+def baseline():
+    return "NumPy"
+
+
+def use_threads(count):
+    pass
+
+
+def files(model):
+    return _bare.patterns(model, ENDINGS)
+
+
+def weights(model):
+    return _bare.together(model, ENDINGS)
+
+
+def _matrix(source, model):
+    return np.loadtxt(_bare.places(source, model, ENDINGS)[ir.MODEL], dtype=np.float32)
+
+
+def export(source, model, out):
+    x = ops.parameter([-1, -1], np.float32, name="x")
+    x.output(0).tensor.set_names({"x"})
+    y = ops.matmul(x, ops.constant(_matrix(source, model)), False, False)
+    y.output(0).tensor.set_names({"y"})
+    return _bare.write({ir.MODEL: ov.Model([y], [x])}, source, model, out)
+
+
+class _NumPy:
+    def __init__(self, matrix):
+        self._matrix = matrix
+
+    def __call__(self, inputs):
+        return {"y": inputs["x"] @ self._matrix}
+
+    def reset(self):
+        pass
+
+
+def original(source, model):
+    return {ir.MODEL: _NumPy(_matrix(source, model))}
+'''
+WORST = '''\
+"""worst: the largest difference, of the largest value."""
+
+import numpy as np
+
+from pipeline.figure import Figure, Metric
+
+TOOLCHAIN = ("numpy",)
+METRICS = {"worst": Metric("lower", gate={32: 1e-4})}
+
+
+def judge(trial):
+    pairs = [(a["y"], b["y"]) for a, b in zip(trial.expected, trial.measured)]
+    worst = max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in pairs)
+    yield Figure(metric="worst", value=worst, samples=len(pairs))
+'''
+ONE_MATRIX = """\
+models:
+  matrix:
+    source: file:nets
+    task: tensor
+    inputs: {x: {shape: [-1, 6]}}
+    metrics: [worst]
+precisions: {fp32: {}}
+variants: {matrix-fp32: {model: matrix, precision: fp32}}
+devices: [CPU]
+benchmark: {seconds: 0.1, rounds: 1}
+"""
+
+
+def _with_a_matrix(project: Path) -> None:
+    (project / "nets").mkdir()
+    rows = "\n".join(" ".join(str((i * 7 + j * 3) % 5 - 2) for j in range(4)) for i in range(6))
+    (project / "nets" / "layer.mat").write_text(rows)
+    (project / "params.yaml").write_text(ONE_MATRIX)
+
+
+def test_an_exporter_and_a_metric_are_a_file_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    add(tmp_path, "exporters/linear.py", LINEAR)
+    add(tmp_path, "metrics/worst.py", WORST)
+    _with_a_matrix(tmp_path)
+    params, layout = check.load(Path("params.yaml")), Layout()
+    model, variant = params.model("matrix"), params.variant("matrix-fp32")
+
+    fetch(model, layout)
+    export(model, layout)
+    reference(model, layout)
+    quantize(params, variant, layout)
+    made = validate(params, variant, layout)
+
+    assert model.format == "linear"
+    assert made.original == "NumPy"
+    assert made.executions[0].bounded()["worst"] < 1e-5
+    assert bounds.of(params, variant).keys() == {"cosine_mean", "worst"}
+
+
+@pytest.mark.soak
+def test_a_contributor_s_exporter_is_one_file_in_a_tree_of_their_own(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    tree = make_project(tmp_path, tiny_bert)
+    (tree / "pipeline" / "exporters" / "linear.py").write_text(LINEAR)
+    (tree / "pipeline" / "metrics" / "worst.py").write_text(WORST)
+    _with_a_matrix(tree)
+
+    done = subprocess.run(
+        ["ovpipe", "build"], cwd=tree, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tree)}, timeout=600,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "worst 0." in done.stdout
+    assert "against NumPy on the CPU" in done.stdout

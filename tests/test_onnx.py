@@ -40,7 +40,7 @@ def external(folder: Path, location: str = "net.onnx_data") -> Path:
 def mlp(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("mlp")
     graphs.saved(graphs.mlp((64, 96, 8)), folder / "source" / "net.onnx")
-    return built(folder / "source", folder, metrics=["agreement"])
+    return built(folder / "source", folder)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int8_weights"])

@@ -95,8 +95,8 @@ MODULES = {
     "networks.metrics": TASK,
     "steps.validate": "validate",
     "exporters exporters._beside exporters._checkpoint exporters._eager exporters._errors "
-    "exporters._loading exporters._tokenizer exporters._torch_export exporters.transformers "
-    "networks.positions": "export reference benchmark",
+    "exporters._loading exporters._program exporters._tokenizer exporters._torch_export "
+    "exporters.transformers networks.positions": "export reference benchmark",
     "exporters.*": "",  # of other formats
     "networks.description": "export quantize benchmark",
     "steps.export": "export",
@@ -109,7 +109,7 @@ MODULES = {
     "steps._nested": f"fetch {ORIGINAL}",
     "sources.package": "fetch@ours",
     "sources.file": "fetch@theirs",
-    "steps._configuration steps._source steps._view": ORIGINAL,
+    "factory steps._configuration steps._source steps._view": ORIGINAL,
     "steps._data": ORIGINAL,
     "steps._items": "calibration reference quantize@ours-int8",
     "steps.calibration": "calibration quantize@ours-int8",
@@ -133,7 +133,7 @@ MODULES = {
     "precisions._int4 precisions.int4_asym precisions.int4_sym precisions.int8_weights "
     "steps._code steps._dvc steps._entries steps._repository steps._templates steps.build "
     "steps.init steps.machine steps.pin steps.standing steps.verify "
-    "formats host.digests host.groups imports forecast metrics.* runtime runtime.*": "",
+    "formats host.digests host.groups forecast metrics.* networks.invented runtime runtime.*": "",
     "networks.layers steps._trials steps.explain": "",
     # What is left out of the digest, for the reasons that `LEFT_OUT` gives.
     " ".join(name.removeprefix("pipeline.") for name in LEFT_OUT): "",

@@ -10,6 +10,7 @@ from built import Built
 
 from pipeline.errors import DataError, ExportError, SpecError
 from pipeline.networks import samples
+from pipeline.networks.invented import OPEN
 from pipeline.spec import Model
 from pipeline.tasks import tensor
 
@@ -39,8 +40,8 @@ def test_inputs_are_what_the_file_says_and_the_same_of_the_same_seed(source: Pat
     first, again = invented(source / "mixed"), invented(source / "mixed")
 
     assert {name: (a.shape, str(a.dtype)) for name, a in first[0].items()} == {
-        "ids": ((1, tensor.OPEN), "int32"),
-        "mask": ((1, tensor.OPEN), "bool"),
+        "ids": ((1, OPEN), "int32"),
+        "mask": ((1, OPEN), "bool"),
         "factor": ((), "float32"),
     }
     for one, other in zip(first, again, strict=True):

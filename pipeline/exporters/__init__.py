@@ -13,7 +13,7 @@ Each has
 
 and may have
       inputs(source, model)        what the files say that networks take: `spec.Declared` by name
-      modules(model)               code that decides the IR and lies in no exporter: files by name
+      check(model)                 SpecError where the entry lacks what can be told from it
 """
 
 INTERFACE = (

@@ -111,9 +111,12 @@ def told(where: str) -> Iterator[None]:
     Raises:
         ExportError: it cannot take it; the whole reason in a line, with the operations.
     """
+    from openvino.frontend import GeneralFailure, OpConversionFailure, OpValidationFailure
+
+    failures = (GeneralFailure, OpConversionFailure, OpValidationFailure)
     try:
         yield
-    except (RuntimeError, TypeError, ValueError) as e:
+    except (*failures, RuntimeError, TypeError, ValueError) as e:
         raise ExportError(f"{where}: OpenVINO: {_unconverted.reason(str(e))}") from e
 
 

@@ -29,7 +29,7 @@ def _blocks(log: str) -> Iterator[str]:
     """Operation, node and reason of each that failed."""
     marks = list(_BLOCK.finditer(log))
     ends = [mark.start() for mark in marks[1:]] + [len(log)]
-    for mark, end in zip(marks, ends, strict=True):
+    for mark, end in zip(marks, ends, strict=False):  # no mark, no block
         text = log[mark.end() : end]
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         plain = [line for line in lines if not _NOISE.match(line)]

@@ -24,6 +24,7 @@ _SEEN = "what a person sees"
 LEFT_OUT = {
     "pipeline.check": "refuses params.yaml before anything runs, and changes nothing in it",
     "pipeline.grid": "which cells there are, as dvc.yaml says too",
+    "pipeline.imports": "finds what a factory is made of, whose digests the plan has themselves",
     "pipeline.interface": "refuses a member that lacks something, and changes nothing in it",
     "pipeline.layout": "where outputs lie, as dvc.yaml says too",
     "pipeline.host.kernel": _HELD,
@@ -115,6 +116,15 @@ def parse(source: bytes, package: str) -> tuple[str, frozenset[str]]:
     words: list[str] = []
     _spell(tree, words)
     return hashlib.sha256("\0".join(words).encode()).hexdigest(), frozenset(_imports(tree, package))
+
+
+def spelt(file: Path, module: str) -> str:
+    """The digest of a module that anybody wrote; of its bytes, where it is not Python."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    try:
+        return parse(file.read_bytes(), package)[0]
+    except (SyntaxError, ValueError):
+        return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _spell(node: ast.AST, words: list[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from pipeline import bounds, grid, kinds
+from pipeline import bounds, factory, grid, imports, kinds
 from pipeline.errors import PipelineError
 from pipeline.grid import Cell
 from pipeline.host.digests import Digests, Memory
@@ -20,7 +20,7 @@ from pipeline.layout import Layout
 from pipeline.record import Record, to_json
 from pipeline.spec import Data, Model, Params, Variant
 from pipeline.steps import fetch
-from pipeline.steps._code import Code, modules
+from pipeline.steps._code import Code, modules, spelt
 from pipeline.toolchain import RUNTIME, versions
 
 # What computes CIDs, and what computes figures.
@@ -84,9 +84,9 @@ class Entries:
         exporter, task = _exporter(model), _task(model)
         return self._entry(
             "export",
-            _chosen(model, *_MADE_OF, "task", "allow") | _options(model),
+            _made_of(model) | _chosen(model, "task", "allow") | _options(model),
             members=(exporter, task),
-            distributions=(*exporter.TOOLCHAIN, *task.TOOLCHAIN),
+            distributions=(*exporter.TOOLCHAIN, *task.TOOLCHAIN, *_libraries(model)),
         )
 
     def _calibration(self, cell: Cell) -> Entry:
@@ -97,7 +97,7 @@ class Entries:
         return self._of_inputs(
             "reference",
             cell,
-            parameters=_chosen(model, *_MADE_OF),
+            parameters=_made_of(model),
             data=("validation",),
             members=(_exporter(model),),
             distributions=_runs_with(model),
@@ -135,7 +135,7 @@ class Entries:
         return self._of_inputs(
             "benchmark",
             cell,
-            parameters=_chosen(model, *_MADE_OF) | {"device": cell.device, "benchmark": measured},
+            parameters=_made_of(model) | {"device": cell.device, "benchmark": measured},
             members=(_exporter(model),),
             distributions=(*_runs_with(model), *RUNTIME, *_CIDS),
         )
@@ -257,7 +257,20 @@ def _task(model: Model) -> Any:
 
 def _runs_with(model: Model) -> tuple[str, ...]:
     """The distributions that decide what the original gives."""
-    return (*_exporter(model).RUNS_WITH, *_task(model).RUNS_WITH)
+    return (*_exporter(model).RUNS_WITH, *_task(model).RUNS_WITH, *_libraries(model))
+
+
+def _made_of(model: Model) -> dict[str, Any]:
+    """What decides the model's networks, and the digests of the modules that its factory runs."""
+    files = factory.code(model.factory).files
+    modules = {name: spelt(file, name) for name, file in files.items() if file.is_file()}
+    return _chosen(model, *_MADE_OF) | ({"modules": modules} if modules else {})
+
+
+def _libraries(model: Model) -> list[str]:
+    """The distributions that the model's factory imports."""
+    tops = factory.code(model.factory).libraries
+    return [name for top in tops for name in imports.distributions(top)]
 
 
 def _chosen(model: Model, *fields: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline import factory
 from pipeline.host import sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
@@ -25,11 +26,13 @@ class Given(NamedTuple):
         model: its entry, with absolute paths: a child has another working folder.
         folder: its source.
         names: the paths in it that its lock lists.
+        made_of: the code of the user's own that makes its network.
     """
 
     model: Model
     folder: Path
     names: tuple[str, ...]
+    made_of: factory.Code = factory.Code()
 
 
 class Opened(NamedTuple):
@@ -48,19 +51,20 @@ def given(model: Model, layout: Layout) -> Given:
     """
     lock = SourceLock.read(layout.source_lock(model.name))
     names = tuple(entry.path for entry in lock.files)
-    return Given(_data.located(model, layout), layout.source(model.name).resolve(), names)
+    folder, made_of = layout.source(model.name).resolve(), factory.code(model.factory)
+    return Given(_data.located(model, layout), folder, names, made_of)
 
 
 def child(
     source: Given, *, scratch: Path, log: Path, env: Mapping[str, str] | None = None
 ) -> sandbox.Child:
-    """A child process that may read a model's source and data."""
+    """A child process that may read a model's source and data, and what its factory is made of."""
     files = [(source.folder / name).resolve() for name in source.names]
     data = [Path(given.place) for given in source.model.data.values()]
     return sandbox.Child(
         scratch=scratch,
         log=log,
-        access=Access(reads=(source.folder, *files, *data)),
+        access=Access(reads=(source.folder, *files, *data, *_modules(source.made_of))),
         limits=source.model.limits,
         env=env,
         foreign=bool(source.model.allow),
@@ -76,4 +80,10 @@ def opened(source: Given) -> Opened:
     folder = Path(tempfile.mkdtemp()) / "source"
     removed = _view.make(source.folder, source.names, folder, allow=source.model.allow)
     os.chdir(folder)
+    factory.importable(source.made_of)
     return Opened(source.model, folder, removed)
+
+
+def _modules(made_of: factory.Code) -> list[Path]:
+    """Its files alone: a package's folder may hold anything."""
+    return [file for file in made_of.files.values() if file.is_file()]

@@ -16,7 +16,7 @@ from pydantic import Field
 from pipeline import kinds
 from pipeline.errors import DataError, ExportError
 from pipeline.figure import Figure, Metric
-from pipeline.networks import ir, metrics
+from pipeline.networks import invented, ir, metrics
 from pipeline.networks.tensors import Array, Networks, Tensors
 from pipeline.record import Record
 from pipeline.spec import Declared, Model
@@ -32,12 +32,6 @@ METRICS = {
     "max_abs_error": metrics.MAX_ABS_ERROR,
 }
 LABELS = "labels"
-OPEN = 64  # elements of an axis that is open, but for the first, which is a batch of one
-_TYPES = {
-    "boolean": np.bool_, "f16": np.float16, "f32": np.float32, "f64": np.float64, "i8": np.int8,
-    "i16": np.int16, "i32": np.int32, "i64": np.int64, "u8": np.uint8, "u16": np.uint16,
-    "u32": np.uint32, "u64": np.uint64,
-}  # fmt: skip
 
 
 class Options(Record):
@@ -65,7 +59,8 @@ def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
         ExportError: what an input takes is not known.
     """
     declared = takes(source, model)
-    tried = {name: list(_shape(one, 1)) for name, one in declared.items() if -1 in one.shape[1:]}
+    opened = {name: one for name, one in declared.items() if -1 in one.shape[1:]}
+    tried = {name: [*invented.shape(one)] for name, one in opened.items()}
     note = f"axes that are open are tried at {tried}: inputs: of models.{model.name} says otherwise"
     return Resolved(), [note] if tried else []
 
@@ -120,7 +115,7 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
     """
     declared = takes(source, model)
     return [
-        _made(declared, item.input, 1)
+        invented.made(declared, item.input)
         if isinstance(item.input, int)
         else _row(declared, item.input)
         for item in items
@@ -133,7 +128,7 @@ def sized(source: Path, model: Model, options: Resolved, sizes: Sizes) -> Tensor
     Raises:
         DataError: an input takes another number.
     """
-    made = _made(takes(source, model), 0, sizes.batch)
+    made = invented.made(takes(source, model), 0, sizes.batch)
     if sizes.batch > 1 and (short := [n for n, a in made.items() if a.shape[:1] != (sizes.batch,)]):
         raise DataError(
             f"sizes.batch: {sizes.batch}: models.{model.name} takes {short[0]!r} of shape "
@@ -174,29 +169,6 @@ def _cosine(expected: Tensors, measured: Tensors) -> float:
     )
 
 
-def _made(declared: Mapping[str, Declared], seed: int, batch: int) -> Tensors:
-    drawn = np.random.default_rng(seed)
-    return {name: _drawn(one, _shape(one, batch), drawn) for name, one in declared.items()}
-
-
-def _shape(declared: Declared, batch: int) -> tuple[int, ...]:
-    first, *rest = declared.shape or (0,)
-    sizes = (batch if first == -1 else first, *(OPEN if axis == -1 else axis for axis in rest))
-    return sizes if declared.shape else ()
-
-
-def _drawn(declared: Declared, shape: tuple[int, ...], drawn: np.random.Generator) -> Array:
-    kind = np.dtype(_TYPES[declared.type])
-    low, high = declared.low, declared.high
-    if kind.kind == "f":
-        if low is None and high is None:
-            return np.asarray(drawn.standard_normal(shape)).astype(kind)
-        return np.asarray(drawn.uniform(low or 0.0, 1.0 if high is None else high, shape), kind)
-    usual = 255 if declared.type == "u8" else 1
-    most = usual if high is None else int(high)
-    return np.asarray(drawn.integers(int(low or 0), most, shape, endpoint=True)).astype(kind)
-
-
 def _row(declared: Mapping[str, Declared], given: Sequence[Any]) -> Tensors:
     path, row = Path(given[0]), int(given[1])
     arrays = _arrays(path)
@@ -214,7 +186,7 @@ def _fitted(array: Array, row: int, declared: Declared, name: str) -> Array:
     )
     if not fits:
         raise DataError(f"{name!r} of shape {list(one.shape)}: want {list(declared.shape)}")
-    return np.ascontiguousarray(one).astype(_TYPES[declared.type], copy=False)
+    return np.ascontiguousarray(one).astype(invented.TYPES[declared.type], copy=False)
 
 
 @functools.lru_cache(maxsize=2)
