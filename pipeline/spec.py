@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from pipeline.errors import SpecError
 from pipeline.layout import elsewhere
+from pipeline.preprocess import Preprocesses
 from pipeline.record import Place, Record
+from pipeline.shaping import Shapes
 
 Entry = TypeVar("Entry")
 # What no name may have, and why: it becomes part of file names, and an argument of commands.
@@ -155,6 +157,10 @@ class Model(Record):
             hold a part of the network.
         factory: `package.module:function`, which makes the PyTorch module that weights go into.
         inputs: what networks take, by the name of an input, where their files do not say it.
+        shapes: of what networks take, by the name of an input, or one for all: an axis is a number
+            of elements, -1 where it is open, or a range as `1..8`; left out, they stay as they are.
+        preprocess: what is put before a network that takes pictures, by the name of an input, or
+            for the only one.
         options: what the task asks for beyond that, as `max_length`.
         calibration: the data that full quantization may look at; without it, inputs that are made
             of a seed.
@@ -176,6 +182,8 @@ class Model(Record):
     factory: str = ""
     inputs: dict[str, Declared] = {}
     task: str
+    shapes: Shapes = None
+    preprocess: Preprocesses = None
     options: dict[str, JsonValue] = {}
     metrics: tuple[str, ...] = ()
     calibration: DataSet = None
