@@ -55,6 +55,7 @@ class Case(NamedTuple):
         task: what it is for.
         shapes: what its entry gives.
         sizes: of what it is fed.
+        seconds: of a turn.
     """
 
     made_of: str
@@ -62,6 +63,7 @@ class Case(NamedTuple):
     task: str
     shapes: list[int]
     sizes: dict[str, int]
+    seconds: float
 
 
 def _random_vit(folder: Path) -> Path:
@@ -76,6 +78,7 @@ CASES = (
         "image-classification",
         [4, 3, 16, 16],
         {"batch": 4},
+        0.4,
     ),
     Case(
         "a ViT of 6 layers of 384, 224 x 224 pixels, a batch of 4",
@@ -83,6 +86,7 @@ CASES = (
         "image-classification",
         [4, 3, 224, 224],
         {"batch": 4},
+        1.5,
     ),
     Case(
         "MiniLM, a text of 128 tokens",
@@ -90,6 +94,7 @@ CASES = (
         "feature-extraction",
         [1, 128],
         {"batch": 1, "length": 128},
+        0.8,
     ),
 )
 
@@ -148,7 +153,7 @@ def turns(rounds: int, children: Sequence[Child], turn: Callable[[Child], float]
     return found.values()
 
 
-def measure(case: Case, rounds: int, seconds: float) -> list[Row]:
+def measure(case: Case, rounds: int) -> list[Row]:
     """A row for each precision."""
     rows = []
     with tempfile.TemporaryDirectory() as top:
@@ -161,14 +166,14 @@ def measure(case: Case, rounds: int, seconds: float) -> list[Row]:
                     rounds,
                     both,
                     lambda child: statistics.median(
-                        child.call("latency", seconds, returns=Latencies).latencies_ms
+                        child.call("latency", case.seconds, returns=Latencies).latencies_ms
                     ),
                 )
             with pair(folder, precision, "THROUGHPUT", case.sizes["batch"]) as both:
                 busy = turns(
                     rounds,
                     both,
-                    lambda child: child.call("throughput", seconds, returns=Rate).per_s,
+                    lambda child: child.call("throughput", case.seconds, returns=Rate).per_s,
                 )
             rows.append(Row(case, precision, *alone, *busy))
     return rows
@@ -240,14 +245,14 @@ def main() -> None:
     """Measure, print, and put it into the document if that is wanted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.4, help="of a turn")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     before = os.getloadavg()[0]
-    rows = [row for case in CASES for row in measure(case, asked.rounds, asked.seconds)]
+    rows = [row for case in CASES for row in measure(case, asked.rounds)]
     told = (
-        f"Medians of {asked.rounds} rounds of {asked.seconds:g} s, {len(os.sched_getaffinity(0))} "
-        f"CPUs; the machine's load was {before:.1f} before and {os.getloadavg()[0]:.1f} after."
+        f"Medians of {asked.rounds} rounds, {len(os.sched_getaffinity(0))} CPUs, at the default "
+        f"execution precision; the machine's load was {before:.1f} before and "
+        f"{os.getloadavg()[0]:.1f} after."
     )
     text = "\n".join([told, "", *of_rows(rows), "", *of_resizing()])
     print(text)

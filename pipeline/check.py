@@ -65,7 +65,7 @@ def _problems(params: Params) -> list[str]:
             lines.append(_said(kinds.load, "metric", metric, where=f"{where}.metrics"))
         task_problem = _said(kinds.load, "task", model.task, where=f"{where}.task")
         lines.append(task_problem or _said(_check_task, model, where=""))
-        if problem := preprocess.problem(model.preprocess, model.shapes):
+        if problem := preprocess.problem(model.pictures, model.sides):
             lines.append(f"{where}.preprocess.{problem}")
     for target in params.pins.values():
         lines.append(_said(_check_target, target, where=f"pins.{target.name}"))

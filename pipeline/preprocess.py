@@ -59,7 +59,8 @@ class Preprocess(Record):
         resize: how a picture of any height and width becomes as large as the network wants it, by
             the name that OpenVINO's ResizeAlgorithm has for it; without it nothing is resized, and
             a picture must be that large.
-        size: the height and width that the network wants; by default what `shapes:` says.
+        size: the height and width that the network wants; by default what `shapes:` say, or
+            `inputs:`.
         mean: what is subtracted from each channel, or from all, in the order of the network's.
         scale: what each channel is divided by, or all, after that.
         model_layout: of what the network takes.
@@ -97,7 +98,7 @@ Preprocesses = Annotated[dict[str, Preprocess] | None, BeforeValidator(_by_input
 
 
 def resolved(
-    given: Mapping[str, Preprocess] | None, shapes: Mapping[str, Shape] | None
+    given: Mapping[str, Preprocess] | None, shapes: Mapping[str, Shape]
 ) -> dict[str, Preprocess]:
     """By input name what is put in front of it, with the size that its shape says."""
     return {name: _sized(one, shaping.of(shapes, name)) for name, one in (given or {}).items()}
@@ -116,9 +117,9 @@ def sides(shape: Shape | None, layout: Layout) -> tuple[int, int] | None:
     return (height, width) if height and width else None
 
 
-def problem(given: Mapping[str, Preprocess] | None, shapes: Mapping[str, Shape] | None) -> str:
+def problem(resolved: Mapping[str, Preprocess], shapes: Mapping[str, Shape]) -> str:
     """What is wrong with the pre-processing of an entry: a key and the reason, or nothing."""
-    for name, one in resolved(given, shapes).items():
+    for name, one in resolved.items():
         if said := _misfit(one, sides(shaping.of(shapes, name), one.model_layout)):
             return f"{name}.{said}" if name else said
     return ""
@@ -126,7 +127,7 @@ def problem(given: Mapping[str, Preprocess] | None, shapes: Mapping[str, Shape] 
 
 def _misfit(one: Preprocess, shape: tuple[int, int] | None) -> str:
     if one.resize and not one.size:
-        return f"resize: {one.resize!r}: want size: [height, width] beside it, or static shapes"
+        return f"resize: {one.resize!r}: want size: [height, width] beside it, or shapes"
     if one.size and shape and one.size != shape:
         return f"size: {list(one.size)}: shapes say {list(shape)}"
     if one.is_grey and one.channels != 1:

@@ -38,7 +38,7 @@ def _fixed(model: Model) -> dict[str, int]:
         "height": None,
         "width": None,
     }
-    pictures = preprocess.resolved(model.preprocess, model.shapes)
+    pictures = model.pictures
     for one in pictures.values():  # with one that resizes, any picture will do
         if one.resize is None and one.size:
             found |= dict(zip(("height", "width"), one.size, strict=True))

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from pipeline.errors import SpecError
 from pipeline.layout import elsewhere
-from pipeline.preprocess import Preprocesses
+from pipeline.preprocess import Preprocess, Preprocesses, resolved
 from pipeline.record import Place, Record
-from pipeline.shaping import Shapes
+from pipeline.shaping import ALL, Shape, Shapes
 
 Entry = TypeVar("Entry")
 # What no name may have, and why: it becomes part of file names, and an argument of commands.
@@ -197,6 +197,18 @@ class Model(Record):
     def data(self) -> dict[str, Data]:
         """The data sets that it has, by their fields."""
         return {name: given for name in DATA if (given := getattr(self, name)) is not None}
+
+    @property
+    def sides(self) -> dict[str, Shape]:
+        """The shapes that the entry tells of inputs; of one alone by no name too."""
+        told: dict[str, Shape] = {name: one.shape for name, one in self.inputs.items()}
+        told |= self.shapes or {}
+        return {ALL: next(iter(told.values())), **told} if len(told) == 1 else told
+
+    @property
+    def pictures(self) -> dict[str, Preprocess]:
+        """What is put before inputs that take pictures, with the size that is told of them."""
+        return resolved(self.preprocess, self.sides)
 
     @property
     def source_kind(self) -> str:

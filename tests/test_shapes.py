@@ -92,6 +92,21 @@ def test_what_a_network_cannot_take_is_told_in_a_line(shapes: Any, said: str) ->
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"shapes": [-1, 3, 8, 6]},
+        {"shapes": {"x": [4, 3, 8, 6]}},
+        {"inputs": {"x": {"shape": [-1, 3, 8, 6]}}},
+        {"preprocess": {"resize": "RESIZE_LINEAR", "size": [8, 6]}},
+    ],
+)
+def test_a_picture_gets_the_size_that_the_entry_tells_of_the_network(told: dict[str, Any]) -> None:
+    [one] = entry(**({"preprocess": {"resize": "RESIZE_LINEAR"}} | told)).pictures.values()
+
+    assert one.size == (8, 6)
+
+
 @pytest.mark.parametrize("field", ["shapes", "preprocess"])
 def test_an_input_that_no_network_has_is_told_by_name(field: str) -> None:
     given = {"shapes": {"y": [1]}, "preprocess": {"y": {}}}[field]

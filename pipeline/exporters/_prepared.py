@@ -39,7 +39,7 @@ def prepared(network: "ov.Model", model: Model) -> "ov.Model":
 
 def fed(networks: Networks, model: Model) -> Networks:
     """The original's networks, which now take what those of the artifact take."""
-    wanted = preprocess.resolved(model.preprocess, model.shapes)
+    wanted = model.pictures
     return {n: _Fed(network, wanted) for n, network in networks.items()} if wanted else networks
 
 
@@ -94,7 +94,7 @@ def _wanted(network: "ov.Model", model: Model) -> dict[str, Preprocess]:
         ExportError: the entry names none, and there are several.
     """
     names = [ports.name(port) for port in network.inputs]
-    wanted = preprocess.resolved(model.preprocess, model.shapes)
+    wanted = model.pictures
     if shaping.ALL in wanted:
         if len(names) != 1:
             raise ExportError(

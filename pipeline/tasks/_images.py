@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from pipeline import preprocess
 from pipeline.errors import DataError, ExportError
 from pipeline.networks.inputs import PIXELS as PIXELS
 from pipeline.networks.tensors import Array, Tensors
@@ -86,7 +85,7 @@ def sized(source: Path, model: Model, options: Any, sizes: Sizes) -> Tensors:
 
 def _inside(model: Model) -> Preprocess | None:
     """What a network does to raw pictures itself, if it does."""
-    every = preprocess.resolved(model.preprocess, model.shapes)
+    every = model.pictures
     return every.get(PIXELS) or next(iter(every.values()), None)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from pipeline import kinds, preprocess, shaping
+from pipeline import kinds, shaping
 from pipeline.errors import DataError, ExportError
 from pipeline.figure import Figure, Metric
 from pipeline.networks import invented, ir, metrics
@@ -97,7 +97,7 @@ def _shaped(declared: Declared, name: str, model: Model) -> Declared:
     if shape := shaping.of(model.shapes, name):
         first = 1 if shaping.batch(model.shapes) else 0
         axes[first:] = [shaping.static(shape, n) or -1 for n in range(first, len(shape))]
-    every = preprocess.resolved(model.preprocess, model.shapes)
+    every = model.pictures
     if (inside := every.get(name, every.get(shaping.ALL))) is None:
         return declared.model_copy(update={"shape": tuple(axes)})
     size = inside.size if inside.size and not inside.resize else (-1, -1)
