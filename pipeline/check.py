@@ -8,7 +8,17 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import bounds, devices, factory, formats, imports, kinds, spec
+from pipeline import (
+    bounds,
+    devices,
+    factory,
+    formats,
+    imports,
+    kinds,
+    preprocess,
+    sizes,
+    spec,
+)
 from pipeline.errors import SpecError
 from pipeline.spec import Data, Model, Params, Target, Variant
 
@@ -55,13 +65,15 @@ def _problems(params: Params) -> list[str]:
             lines.append(_said(kinds.load, "metric", metric, where=f"{where}.metrics"))
         task_problem = _said(kinds.load, "task", model.task, where=f"{where}.task")
         lines.append(task_problem or _said(_check_task, model, where=""))
+        if problem := preprocess.problem(model.pictures, model.sides):
+            lines.append(f"{where}.preprocess.{problem}")
     for target in params.pins.values():
         lines.append(_said(_check_target, target, where=f"pins.{target.name}"))
     if any(lines):
         return lines
     lines.append(_said(_check_imports, params, where=""))
     for model in params.models.values():
-        lines.append(_said(_check_sizes, params, model, where=""))
+        lines.append(_said(sizes.check, params, model, where=""))
     for variant in params.variants.values():
         lines.extend(_variant_problems(params, variant))
     for key, device in [
@@ -146,13 +158,6 @@ def _suggested(text: str) -> list[str]:
 def _check_task(model: Model) -> None:
     task = kinds.load("task", model.task)
     task.Options.from_dict(model.options, f"models.{model.name}.options", SpecError)
-
-
-def _check_sizes(params: Params, model: Model) -> None:
-    sizes = kinds.load("task", model.task).Sizes
-    where = f"models.{model.name}.sizes" if model.sizes else "benchmark.sizes"
-    for index, wanted in enumerate(params.sizes(model)):
-        sizes.from_dict(wanted, f"{where}.{index}", SpecError)
 
 
 def _check_target(target: Target) -> None:

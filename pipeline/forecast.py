@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import kinds
+from pipeline import kinds, sizes
 from pipeline.errors import DataError, PipelineError
 from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
@@ -66,7 +66,7 @@ def _too_long(params: Params, model: Model, config: dict[str, Any]) -> Iterator[
         where = f"models.{model.name}.options.max_length"
         yield f"{where}: {cut}: model {model.name!r} has {most} positions"
     where = f"models.{model.name}.sizes" if model.sizes else "benchmark.sizes"
-    for index, size in enumerate(params.sizes(model)):
+    for index, size in enumerate(sizes.of(params, model)):
         told, length = f"{where}.{index}.length", size.get("length", 0)
         if most is not None and length > most:
             yield f"{told}: {length}: model {model.name!r} has {most} positions"

@@ -112,7 +112,7 @@ def to_json(fields: object) -> str:
 
 def _line(problem: ErrorDetails, where: str, cls: type[BaseModel]) -> str:
     path = [str(part) for part in problem["loc"]]
-    key = ".".join([*([where] if where else []), *path])
+    key = ".".join(filter(None, [where, *path]))  # what stands for every input has no name
     if problem["type"] == "extra_forbidden":
         parent = key.rpartition(".")[0] or cls.__name__
         return f"{parent}: unknown key {path[-1]!r}: have {_keys_at(cls, path[:-1])}"

@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from pipeline.errors import SpecError
 from pipeline.layout import elsewhere
+from pipeline.preprocess import Preprocess, Preprocesses, resolved
 from pipeline.record import Place, Record
+from pipeline.shaping import ALL, Shape, Shapes
 
 Entry = TypeVar("Entry")
 # What no name may have, and why: it becomes part of file names, and an argument of commands.
@@ -155,6 +157,10 @@ class Model(Record):
             hold a part of the network.
         factory: `package.module:function`, which makes the PyTorch module that weights go into.
         inputs: what networks take, by the name of an input, where their files do not say it.
+        shapes: of what networks take, by the name of an input, or one for all: an axis is a number
+            of elements, -1 where it is open, or a range as `1..8`; left out, they stay as they are.
+        preprocess: what is put before a network that takes pictures, by the name of an input, or
+            for the only one.
         options: what the task asks for beyond that, as `max_length`.
         calibration: the data that full quantization may look at; without it, inputs that are made
             of a seed.
@@ -176,6 +182,8 @@ class Model(Record):
     factory: str = ""
     inputs: dict[str, Declared] = {}
     task: str
+    shapes: Shapes = None
+    preprocess: Preprocesses = None
     options: dict[str, JsonValue] = {}
     metrics: tuple[str, ...] = ()
     calibration: DataSet = None
@@ -189,6 +197,18 @@ class Model(Record):
     def data(self) -> dict[str, Data]:
         """The data sets that it has, by their fields."""
         return {name: given for name in DATA if (given := getattr(self, name)) is not None}
+
+    @property
+    def sides(self) -> dict[str, Shape]:
+        """The shapes that the entry tells of inputs; of one alone by no name too."""
+        told: dict[str, Shape] = {name: one.shape for name, one in self.inputs.items()}
+        told |= self.shapes or {}
+        return {ALL: next(iter(told.values())), **told} if len(told) == 1 else told
+
+    @property
+    def pictures(self) -> dict[str, Preprocess]:
+        """What is put before inputs that take pictures, with the size that is told of them."""
+        return resolved(self.preprocess, self.sides)
 
     @property
     def source_kind(self) -> str:

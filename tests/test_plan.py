@@ -71,8 +71,8 @@ IR = "export calibration reference quantize validate benchmark"
 
 # Modules, and the stages or cells that an edit of one of them can affect.
 MODULES = {
-    "pipeline errors record refusal spec host host.atomic steps": EVERYTHING,
-    "host.cpu": "benchmark",
+    "pipeline errors record refusal spec shaping preprocess host host.atomic steps": EVERYTHING,
+    "host.cpu sizes": "benchmark",
     "kinds steps._cell": ALL_BUT_OVER_ALL,
     "host.reasons": "fetch export calibration reference quantize validate benchmark catalog "
     "release",
@@ -85,18 +85,22 @@ MODULES = {
     "networks.canonical networks.stamps networks.writer": "export quantize reference benchmark",
     "ipfs ipfs.cid ipfs.dagpb ipfs.unixfs ipfs.unixfs.build ipfs.unixfs.files ipfs.unixfs.hamt "
     "ipfs.unixfs.hashing ipfs.unixfs.importer ipfs.unixfs.profile": CONTENT,
-    "networks networks.ir networks.tensors": IR,
+    "networks": f"fetch {IR}",
+    "networks.ir networks.tensors": IR,
     "networks.samples": "calibration reference quantize validate benchmark",
     "devices networks.session": "quantize validate benchmark",
-    "networks.ports": "export quantize validate benchmark",
+    "networks.sessions": "validate benchmark",
+    "networks.batched": "export quantize validate benchmark",
+    "networks.ports": "export reference quantize validate benchmark",
     "networks.inputs": f"{TASK} quantize",
     "networks.recording": "quantize",
     "figure": f"{TASK} package catalog release",
     "networks.metrics": TASK,
     "steps.validate": "validate",
     "exporters exporters._beside exporters._checkpoint exporters._eager exporters._errors "
-    "exporters._loading exporters._program exporters._tokenizer exporters._torch_export "
-    "exporters.transformers networks.positions": "export reference benchmark",
+    "exporters._loading exporters._pixels exporters._prepared exporters._program "
+    "exporters._tokenizer exporters._torch_export exporters.transformers "
+    "networks.positions": "export reference benchmark",
     "exporters.*": "",  # of other formats
     "networks.description": "export quantize benchmark",
     "steps.export": "export",
@@ -105,7 +109,7 @@ MODULES = {
     "precisions.int8 precisions._nncf": "quantize@ours-int8",
     "precisions.fp16": "quantize@theirs-fp16",
     "precisions.bf16": "quantize@theirs-bf16",
-    "sources sources._folder steps.fetch steps._contents": "fetch",
+    "sources sources._folder steps.fetch steps._contents networks.protobuf": "fetch",
     "steps._nested": f"fetch {ORIGINAL}",
     "sources.package": "fetch@ours",
     "sources.file": "fetch@theirs",
@@ -201,6 +205,16 @@ KEYS: dict[str, tuple[Change, str]] = {
     ),
     "models.ours.options": (
         put(64, "models", "ours", "options", "max_length"),
+        "export@ours calibration@ours reference@ours quantize@ours-int8 benchmark@ours-fp32-CPU "
+        "benchmark@ours-int8-CPU",
+    ),
+    "models.ours.shapes": (
+        put([-1, 64], "models", "ours", "shapes"),
+        "export@ours calibration@ours reference@ours quantize@ours-int8 benchmark@ours-fp32-CPU "
+        "benchmark@ours-int8-CPU",
+    ),
+    "models.ours.preprocess": (
+        put({"scale": 255}, "models", "ours", "preprocess"),
         "export@ours calibration@ours reference@ours quantize@ours-int8 benchmark@ours-fp32-CPU "
         "benchmark@ours-int8-CPU",
     ),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ExportError
 from pipeline.exporters import _beside, _prepared, _tokenizer, _unconverted
 from pipeline.networks import ir, weights, writer
-from pipeline.networks.session import Session
+from pipeline.networks.sessions import open_session
 from pipeline.networks.tensors import Networks
 from pipeline.spec import ONE, Model
 
@@ -122,7 +122,7 @@ def told(where: str) -> Iterator[None]:
 
 def as_original(networks: "Mapping[str, ov.Model]") -> Networks:
     """Networks at fp32 in OpenVINO, for want of what they were made for."""
-    return {name: Session(network, execution="f32") for name, network in networks.items()}
+    return {name: open_session(network, execution="f32") for name, network in networks.items()}
 
 
 @contextmanager

@@ -25,6 +25,10 @@ class Original:
     Args:
         path: the file; what it names lies beside it.
 
+    Attributes:
+        inputs: the names of what it takes.
+        batch: how many items it takes at once; None where any number will do.
+
     Raises:
         DataError: ONNX Runtime does not take it.
     """
@@ -41,7 +45,7 @@ class Original:
         """
         if self._threads != _threads:
             self._open()
-        fed = fit(inputs, self._inputs)
+        fed = fit(inputs, self.inputs)
         try:
             made = self._session.run(self._outputs, fed)
         except _refusals() as e:
@@ -64,8 +68,12 @@ class Original:
             )
         except _refusals() as e:
             raise DataError(f"{self._path.name}: ONNX Runtime: {_said(e)}") from e
-        self._inputs = [port.name for port in self._session.get_inputs()]
-        self._outputs = [port.name for port in self._session.get_outputs()]
+        takes, gives = self._session.get_inputs(), self._session.get_outputs()
+        self.inputs = [port.name for port in takes]
+        self._outputs = [port.name for port in gives]
+        found = {(*port.shape, None)[0] for port in (*takes, *gives)}
+        first = found.pop()
+        self.batch = first if isinstance(first, int) and not found else None
 
 
 def _refusals() -> tuple[type[Exception], ...]:

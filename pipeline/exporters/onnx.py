@@ -13,11 +13,12 @@ from pipeline.errors import ExportError
 from pipeline.exporters import _bare, _beside, _onnxruntime, _prepared
 from pipeline.exporters._onnxruntime import use_threads as use_threads
 from pipeline.networks import ir
-from pipeline.networks.tensors import Networks
+from pipeline.networks.batched import Batched
+from pipeline.networks.tensors import Network, Networks
 from pipeline.spec import Declared, Model
 
 TOOLCHAIN = (*_bare.TOOLCHAIN, "onnx", "protobuf")
-RUNS_WITH = ("numpy", "onnxruntime")
+RUNS_WITH = ("numpy", "onnxruntime", "pillow")
 ENDINGS = (".onnx",)
 MAX_DEPTH = 8  # of graphs in graphs
 # What a file of external data is called; it lies in the folder of its network, or below.
@@ -68,8 +69,15 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
 def original(source: Path, model: Model) -> Networks:
     """The networks in ONNX Runtime."""
     found = _bare.places(source, model, ENDINGS)
-    networks = {name: _onnxruntime.Original(path) for name, path in found.items()}
+    networks = {name: _original(path) for name, path in found.items()}
     return _prepared.fed(networks, model)
+
+
+def _original(path: Path) -> Network:
+    network = _onnxruntime.Original(path)
+    if network.batch is None:
+        return network
+    return Batched(network, network.batch, network.inputs)
 
 
 def inputs(source: Path, model: Model) -> dict[str, Declared]:

@@ -13,7 +13,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ExportError
-from pipeline.exporters import _beside, _checkpoint, _eager, _loading, _tokenizer, _torch_export
+from pipeline.exporters import (
+    _beside,
+    _checkpoint,
+    _eager,
+    _loading,
+    _prepared,
+    _tokenizer,
+    _torch_export,
+)
 from pipeline.exporters._checkpoint import weights as weights
 from pipeline.exporters._eager import use_threads as use_threads
 from pipeline.exporters._errors import told
@@ -37,7 +45,7 @@ TOOLCHAIN = (
     "torch",
     "transformers",
 )
-RUNS_WITH = ("optimum", "safetensors", "torch", "transformers")
+RUNS_WITH = ("optimum", "pillow", "safetensors", "torch", "transformers")
 ENDINGS = ()
 # How optimum-intel says that it knows no such architecture, or not for the task or transformers.
 _UNKNOWN = re.compile(
@@ -96,10 +104,10 @@ def original(source: Path, model: Model) -> Networks:
 
     loaded = _loading.load(source, model, torch.float32).network
     networks = _eager.networks(loaded, generates=_loading.generates(model, loaded.config))
-    if ir.MODEL not in networks:
-        return networks
-    completed = _beside.of_task(model, "complete")(networks[ir.MODEL], model, source)
-    return {**networks, ir.MODEL: completed}
+    if ir.MODEL in networks:
+        completed = _beside.of_task(model, "complete")(networks[ir.MODEL], model, source)
+        networks = {**networks, ir.MODEL: completed}
+    return _prepared.fed(networks, model)
 
 
 def _export_networks(
@@ -108,9 +116,10 @@ def _export_networks(
     """Write every network; by name the rt_info that was left out of it, and notes."""
     with tempfile.TemporaryDirectory(dir=out.parent) as raw:
         made, notes = _exported(loaded, model, source, Path(raw))
+        if ir.MODEL in made and _loading.known_task(model) == "feature-extraction":
+            positions.from_mask(made[ir.MODEL])
+        made = {name: _prepared.prepared(network, model) for name, network in made.items()}
         if ir.MODEL in made:
-            if _loading.known_task(model) == "feature-extraction":
-                positions.from_mask(made[ir.MODEL])
             made[ir.MODEL] = _beside.of_task(model, "finish")(made[ir.MODEL], model, source)
         _loading.check_whole(made.values(), loaded.lacking, model)
         return {name: writer.write(network, out, name) for name, network in made.items()}, notes

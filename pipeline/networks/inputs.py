@@ -12,11 +12,14 @@ from pipeline.errors import DataError
 from pipeline.networks.tensors import Array, Tensors
 
 TOKENS = "input_ids"
+PIXELS = "pixel_values"
 MOST = "new_tokens"  # of a benchmark's inputs, fed to no network: how many tokens are made
 
 
 def fit(inputs: Tensors, wanted: Collection[str]) -> dict[str, Array]:
     """The inputs that a network wants, each as it is given or else as transformers would make it.
+
+    A picture goes into the only input, whatever that is called.
 
     Args:
         inputs: what there is.
@@ -25,15 +28,23 @@ def fit(inputs: Tensors, wanted: Collection[str]) -> dict[str, Array]:
     Raises:
         DataError: an input is neither there nor one that can be made.
     """
-    return {name: inputs[name] if name in inputs else made(name, inputs) for name in wanted}
+    alone = len(wanted) == 1
+    return {n: inputs[n] if n in inputs else made(n, inputs, alone=alone) for n in wanted}
 
 
-def made(name: str, inputs: Tensors) -> Array:
+def made(name: str, inputs: Tensors, *, alone: bool = False) -> Array:
     """An input that is not there, as transformers would make it of those that are.
+
+    Args:
+        name: the input's.
+        inputs: what there is.
+        alone: whether it is the network's only one.
 
     Raises:
         DataError: it cannot be made.
     """
+    if alone and PIXELS in inputs:
+        return inputs[PIXELS]
     if name not in MADE or TOKENS not in inputs:
         raise DataError(f"the network wants an input {name!r}: have {sorted(inputs)}")
     return MADE[name](inputs)

@@ -5,6 +5,7 @@ same shape is written with one assignment. What is large is shared instead: copy
 longer than many a network.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _SHARED_BYTES = 131_072  # from here on sharing is faster than copying (benchmar
 _NO_NUMPY = ("bf16", "f8e4m3", "f8e5m2", "i4", "u4", "u1", "u2", "u3", "u6", "nf4", "f4e2m1")
 
 
-def name(port: "ov.ConstOutput") -> str:
+def name(port: "ov.Output | ov.ConstOutput") -> str:
     """The tensor's name; the node's, if nobody gave the tensor one.
 
     Of several it is one that means something: those that an exporter counts up are numbers, and
@@ -31,6 +32,30 @@ def name(port: "ov.ConstOutput") -> str:
     if not port.any_name.isdigit():
         return str(port.any_name)
     return str(min(port.names, key=lambda name: (name.isdigit(), name)))
+
+
+def sizes(port: "ov.Output | ov.ConstOutput") -> tuple[int, ...]:
+    """How many elements each axis has, -1 where that is open; nothing where axes are not known."""
+    shape = port.partial_shape
+    if not shape.rank.is_static:
+        return ()
+    return tuple(axis.get_length() if axis.is_static else -1 for axis in shape)
+
+
+def check_shape(port: "ov.Output | ov.ConstOutput", shape: Sequence[int]) -> None:
+    """A port takes an array of that shape.
+
+    Raises:
+        DataError: it does not.
+    """
+    import openvino as ov
+
+    wanted = port.partial_shape
+    if not wanted.compatible(ov.PartialShape(list(shape))):
+        raise DataError(
+            f"input {name(port)!r} has the shape {list(shape)}: "
+            f"the network wants {wanted.to_string()}"
+        )
 
 
 class Feed:
@@ -105,14 +130,7 @@ class Feed:
             self.shape = array.shape
 
     def _checked(self, array: Array) -> Array:
-        import openvino as ov
-
-        wanted = self._port.partial_shape
-        if not wanted.compatible(ov.PartialShape(list(array.shape))):
-            raise DataError(
-                f"input {self.name!r} has the shape {list(array.shape)}: "
-                f"the network wants {wanted.to_string()}"
-            )
+        check_shape(self._port, array.shape)
         kind = self._port.element_type.to_string()
         if kind in _NO_NUMPY:
             raise DataError(f"input {self.name!r} is {kind} in the network: numpy has no such type")

@@ -35,6 +35,7 @@ class Session:
 
     Attributes:
         inputs: the names of what it is fed.
+        takes: how many elements along each axis of that, -1 where any number will do.
         outputs: the names of what it answers.
         remembers: whether it has states, which go on from call to call until `reset`.
 
@@ -58,6 +59,7 @@ class Session:
         # Compiling joins tensors that are the same, and their names: the model's own are right.
         self.outputs = [ports.name(port) for port in model.outputs]
         self.inputs = [ports.name(port) for port in self.compiled.inputs]
+        self.takes = {ports.name(port): ports.sizes(port) for port in self.compiled.inputs}
         self._idle: SimpleQueue[_Request] = SimpleQueue()
         for _ in range(1 if self.remembers else self.requests):
             # At bf16 a decoder with states goes wrong where inputs are shared (OpenVINO 2026.4).
@@ -116,7 +118,7 @@ class _Request:
     def run(self, inputs: Mapping[str, npt.ArrayLike]) -> Iterable[Array]:
         """Copies of the outputs, in their order."""
         for feed in self._feeds:
-            given = inputs[feed.name] if feed.name in inputs else _made(feed.name, inputs)
+            given = inputs[feed.name] if feed.name in inputs else self._made(feed.name, inputs)
             # Before anything else, the case of microseconds: as the last call's.
             if (
                 type(given) is np.ndarray
@@ -133,9 +135,9 @@ class _Request:
         """Forget states."""
         self._request.reset_state()
 
-
-def _made(name: str, inputs: Mapping[str, npt.ArrayLike]) -> Array:
-    return made(name, {other: np.asarray(given) for other, given in inputs.items()})
+    def _made(self, name: str, inputs: Mapping[str, npt.ArrayLike]) -> Array:
+        arrays = {other: np.asarray(given) for other, given in inputs.items()}
+        return made(name, arrays, alone=len(self._feeds) == 1)
 
 
 def compile_model(

@@ -19,7 +19,7 @@ from pipeline.host import memory
 from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
 from pipeline.networks import ports
-from pipeline.networks.inputs import made
+from pipeline.networks.inputs import fit
 from pipeline.networks.tensors import Array, Network, Tensors
 from pipeline.runtime.answers import Answer
 from pipeline.runtime.backend import Backend
@@ -101,15 +101,14 @@ class Original:
         self._network, self.framework = network, framework
         self._types = {port: kind.to_dtype() for port, kind in _types(model).items()}
         self.inputs = list(self._types)
+        self.takes = {ports.name(port): ports.sizes(port) for port in model.inputs}
         self.remembers = bool(model.get_sinks())
 
     def infer(self, inputs: Tensors) -> dict[str, Array]:
         """The outputs by tensor name."""
-        fed = {
-            name: np.asarray(inputs[name] if name in inputs else made(name, inputs), kind)
-            for name, kind in self._types.items()
-        }
-        return dict(self._network(fed))
+        fed = fit(inputs, self.inputs)
+        typed = {name: np.asarray(array, self._types[name]) for name, array in fed.items()}
+        return dict(self._network(typed))
 
     __call__ = infer
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import kinds
 from pipeline.errors import SpecError
 from pipeline.networks.session import Hint, Session, configuration
+from pipeline.networks.sessions import open_session
 from pipeline.networks.tensors import Tensors
 from pipeline.runtime import devices, generation, given
 from pipeline.runtime.feeding import Feeding
@@ -69,7 +70,7 @@ class Loaded:
         if located.told:
             self.task, self._member = located.told.task, kinds.load("task", located.told.task)
             self.options = _options(self._member, located.told.options, located.held.where)
-            self._feeding = Feeding(located.held, self.task, self._member)
+            self._feeding = Feeding(located.held, located.told, self._member)
         self._writing = threading.Lock()
         _ = self._writer or self.infer  # what cannot be compiled is told here
 
@@ -113,7 +114,7 @@ class Loaded:
         if settings is not None:
             raise SpecError(f"settings {dict(settings)}: {self.task} generates nothing")
         items = given.items(asked, task, sampling_rate=sampling_rate)
-        inputs = self._feeding.inputs(items, options)
+        inputs = self._feeding.inputs(items, options, self.sessions)
         every = zip(items, *self._feeding.run(self.sessions, inputs, options), strict=True)
         return [self._answer(Outcome(*one, options, self._feeding.read)) for one in every]
 
@@ -159,7 +160,8 @@ class Loaded:
             DataError: something is no text.
         """
         items = given.items(asked, self._known())
-        return self._feeding.tokens(items, self._chosen(None, None, max_length))
+        options = self._chosen(None, None, max_length)
+        return self._feeding.tokens(items, options, self.sessions)
 
     def rank(self, query: str, documents: Sequence[str]) -> list[tuple[int, float]]:
         """The places of documents and how relevant each is to a query, the most relevant first."""
@@ -196,7 +198,7 @@ class Loaded:
             return dict(self._originals)
         held = self.located.held
         return {
-            name: Session(
+            name: open_session(
                 self._prepare(held.model(name)),
                 self.device,
                 execution=self._execution,
@@ -246,7 +248,7 @@ class Loaded:
         )
 
     def _fed(self, asked: Any) -> Tensors:
-        return self._feeding.inputs([Item(asked)], self.options)[0]
+        return self._feeding.inputs([Item(asked)], self.options, self.sessions)[0]
 
     def _known(self) -> ModuleType:
         if self._member is None:

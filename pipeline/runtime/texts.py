@@ -133,9 +133,18 @@ class _Compiled:
             return {port.any_name: array.copy() for port, array in made.items()}
 
 
-def batch(samples: Sequence[Tensors], padding: int, side: Side) -> dict[str, Array]:
-    """Tokens of several texts as one batch: shorter ones are filled up, which the mask says."""
-    longest = max(sample[TOKENS].shape[1] for sample in samples)
+def batch(
+    samples: Sequence[Tensors], padding: int, side: Side, length: int | None = None
+) -> dict[str, Array]:
+    """Tokens of several texts as one batch: shorter ones are filled up, which the mask says.
+
+    Args:
+        samples: each of shape (1, tokens).
+        padding: the token that fills up.
+        side: where it goes.
+        length: up to where; by default to the longest.
+    """
+    longest = length or max(sample[TOKENS].shape[1] for sample in samples)
     return {
         name: np.concatenate(
             [_filled(sample[name], longest, padding if name == TOKENS else 0, side)

@@ -25,12 +25,12 @@ from pipeline.networks import description, ir, ports, samples
 from pipeline.networks.inputs import fit
 from pipeline.networks.session import (
     Hint,
-    Session,
     compile_model,
     device_property,
     execution_devices,
     execution_precision,
 )
+from pipeline.networks.sessions import open_session
 from pipeline.networks.tensors import Tensors
 from pipeline.record import Line, Record
 from pipeline.steps import _source
@@ -120,8 +120,10 @@ class OpenVINO:
     def feed(self, path: Path, batch: int) -> None:
         """Take these inputs of so many items from here on, and warm up."""
         self._batch = batch
-        names = [ports.name(port) for port in self._compiled.inputs]
-        self._inputs = fit(samples.load(path)[0], names)
+        taking = {ports.name(port): port for port in self._compiled.inputs}
+        self._inputs = fit(samples.load(path)[0], taking)
+        for name, port in taking.items():
+            ports.check_shape(port, self._inputs[name].shape)
         for _ in range(WARM_UP):
             self._infer()
         self.throughput(_TRIAL_S)
@@ -175,7 +177,7 @@ class OpenVINOLoop(Loop):
             ir.read(folder, name)
         self._load_ms = since_ms(started)
         started = time.perf_counter()
-        sessions = {name: Session(ir.read(folder, name), device) for name in told.networks}
+        sessions = {n: open_session(ir.read(folder, n), device) for n in told.networks}
         self._compile_ms = max(0.0, since_ms(started) - self._load_ms)  # which is in it once more
         super().__init__(task, task.Resolved.from_dict(told.options), sessions)
         self._compiled = next(iter(sessions.values())).compiled

@@ -4,15 +4,18 @@ Downloads that went wrong leave such files, and libraries say of them what they 
 """
 
 import json
+import mmap
 import re
 import zipfile
 from pathlib import Path
 
 from pipeline.errors import UnfitError
+from pipeline.networks import protobuf
 
 MAX_HEADER_BYTES = 100_000_000  # as safetensors has it
 _HEAD_BYTES = 512
 _POINTER = b"version https://git-lfs.github.com/spec/"
+_TFLITE = b"TFL3"
 _PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _MAY_BE_PAGES = re.compile(r"(LICEN[SC]E|COPYING|NOTICE)|\.(py|jinja)$")
 
@@ -33,8 +36,9 @@ def check(path: Path, where: str) -> None:
         raise UnfitError(f"{where}: a Git LFS pointer (its content is not here): run git lfs pull")
     if _PAGE.match(head) and not _MAY_BE_PAGES.search(path.name):
         raise UnfitError(f"{where}: an HTML or XML page, and not what it is called: fetch it anew")
-    kinds = {".safetensors": _safetensors, ".json": _json, ".bin": _pickle}
+    kinds = {".safetensors": _safetensors, ".json": _json, ".bin": _pickle, ".tflite": _tflite}
     kinds |= dict.fromkeys((".model", ".spm"), _sentencepiece)
+    kinds |= dict.fromkeys((".pb", ".pdmodel"), _protobuf)
     if path.suffix in kinds and (problem := kinds[path.suffix](path)):
         raise UnfitError(f"{where}: {problem}")
 
@@ -79,6 +83,31 @@ def _pickle(path: Path) -> str:
         head = file.read(4)
     if head == b"PK\3\4" and not zipfile.is_zipfile(path):
         return f"ends early after {path.stat().st_size} bytes: a zip without its directory"
+    return ""
+
+
+def _tflite(path: Path) -> str:
+    """A FlatBuffer, which says at its fifth byte of what."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head[4:] != _TFLITE:
+        size_bytes = path.stat().st_size
+        return f"no TFLite, or half of one: want TFL3 at byte 4, it has {size_bytes} bytes"
+    return ""
+
+
+def _protobuf(path: Path) -> str:
+    """A message of TensorFlow or Paddle: its fields fill it."""
+    if not path.stat().st_size:
+        return "empty"
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as message:
+        try:
+            for _ in protobuf.fields(message):
+                pass
+        except EOFError as e:
+            return f"ends early: {e}"
+        except ValueError as e:
+            return f"no Protocol Buffers, as {path.suffix} files are: {e}"
     return ""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from pipeline import bounds, factory, grid, imports, kinds
+from pipeline import bounds, factory, grid, imports, kinds, sizes
 from pipeline.errors import PipelineError
 from pipeline.grid import Cell
 from pipeline.host.digests import Digests, Memory
@@ -84,7 +84,7 @@ class Entries:
         exporter, task = _exporter(model), _task(model)
         return self._entry(
             "export",
-            _made_of(model) | _chosen(model, "task", "allow") | _options(model),
+            _made_of(model) | _chosen(model, "task", "allow") | _around(model) | _options(model),
             members=(exporter, task),
             distributions=(*exporter.TOOLCHAIN, *task.TOOLCHAIN, *_libraries(model)),
         )
@@ -130,8 +130,12 @@ class Entries:
 
     def _benchmark(self, cell: Cell) -> Entry:
         model, spec = self._model(cell), self._params.benchmark
-        sizes = [_task(model).Sizes.from_dict(s).to_dict() for s in self._params.sizes(model)]
-        measured = {"seconds": spec.seconds, "rounds": spec.rounds, "sizes": sizes}
+        known, wanted = _task(model).Sizes, sizes.of(self._params, model)
+        measured = {
+            "seconds": spec.seconds,
+            "rounds": spec.rounds,
+            "sizes": [known.from_dict(size).to_dict() for size in wanted],
+        }
         return self._of_inputs(
             "benchmark",
             cell,
@@ -171,6 +175,7 @@ class Entries:
         return self._entry(
             stage,
             _chosen(model, "task", "allow", "format", "files", "inputs")
+            | _around(model)
             | _options(model)
             | _read_as(model, *data)
             | (parameters or {}),
@@ -277,6 +282,11 @@ def _chosen(model: Model, *fields: str) -> dict[str, Any]:
     """Some fields of a model's entry, as JSON types."""
     entry = model.to_dict()
     return {field: entry[field] for field in fields}
+
+
+def _around(model: Model) -> dict[str, Any]:
+    """What is put around the networks, if anything is, as JSON types."""
+    return {k: v for k, v in _chosen(model, "shapes", "preprocess").items() if v is not None}
 
 
 def _read_as(model: Model, *fields: str) -> dict[str, Any]:

@@ -6,11 +6,13 @@ The parent opens a `child` that may read the files of the lock and the model's d
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import factory
+from pipeline.errors import CrashError
 from pipeline.host import sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
@@ -69,6 +71,21 @@ def child(
         env=env,
         foreign=bool(source.model.allow),
     )
+
+
+@contextmanager
+def crashes(what: str, model: Model) -> Iterator[None]:
+    """Says of a crash which model's files a library crashed over.
+
+    Args:
+        what: what was called of the model's format, as `converter`.
+        model: its entry.
+    """
+    try:
+        yield
+    except CrashError as e:
+        told = f"models.{model.name}: the {what} of {model.format} crashed over {model.source}"
+        raise CrashError(f"{told}: {e}") from e
 
 
 def opened(source: Given) -> Opened:

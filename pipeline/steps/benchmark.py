@@ -19,6 +19,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from pipeline import sizes
 from pipeline.devices import absence
 from pipeline.errors import PipelineError
 from pipeline.evidence import (
@@ -92,30 +93,30 @@ def measure(
 ) -> tuple[Measurement, ...]:
     """What there is to say of a variant on a device at each of its model's sizes."""
     model, spec = params.model(variant.model), params.benchmark
-    sizes, cell = params.sizes(model), f"{variant.name}-{device}"
+    wanted, cell = sizes.of(params, model), f"{variant.name}-{device}"
     log, given = layout.log(f"benchmark-{cell}"), _source.given(model, layout)
     folder = layout.ir(variant.name).resolve()
     with atomic.building(layout.work, f"benchmark/{cell}") as scratch:
         made = atomic.folder(scratch / "made")
-        paths = [made / f"{index}.npz" for index in range(len(sizes))]
+        paths = [made / f"{index}.npz" for index in range(len(wanted))]
         ours = partial(_openvino, folder, device, scratch=scratch, log=log, limits=model.limits)
         with _source.child(given, scratch=made, log=log) as theirs:
             theirs.call(f"{_CONTENDERS}:Original", given, returns=type(None))
-            inputs = theirs.call("make_inputs", sizes, paths, returns=list[Input])
+            inputs = theirs.call("make_inputs", wanted, paths, returns=list[Input])
             # The smallest first: peak memory is then that of a process that served none larger.
-            order = sorted(range(len(sizes)), key=lambda index: prod(inputs[index].largest))
+            order = sorted(range(len(wanted)), key=lambda index: prod(inputs[index].largest))
             with ours("LATENCY") as child:
                 pair = Pair(child, theirs)
                 latencies = {i: _latencies(pair, paths[i], inputs[i], spec) for i in order}
             with ours("THROUGHPUT") as child:
                 pair = Pair(child, theirs)
-                rates = {i: _rates(pair, paths[i], inputs[i], sizes[i], spec) for i in order}
+                rates = {i: _rates(pair, paths[i], inputs[i], wanted[i], spec) for i in order}
         generate = any(turn.generations for turn in latencies[0].ours.answers)
         walled = partial(_walled, folder, scratch=scratch, log=log, limits=model.limits)
         served = _in_genai(walled, folder, device, paths, spec) if generate else {}
     return tuple(
         _measurement(size, inputs[i], latencies[i], rates[i], spec, served.get(i))
-        for i, size in enumerate(sizes)
+        for i, size in enumerate(wanted)
     )
 
 

@@ -1,19 +1,24 @@
 """export: a source becomes IR at its own dtype, in a child process."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import kinds
 from pipeline.errors import DataError, ExportError
+from pipeline.exporters import _prepared
 from pipeline.host import atomic, isa, progress
 from pipeline.layout import Layout
-from pipeline.networks import description, ir, ports
+from pipeline.networks import batched, description, ir, ports
 from pipeline.networks.description import Description
 from pipeline.networks.inputs import fit
 from pipeline.provenance import Exported
 from pipeline.spec import Model
 from pipeline.steps import _source
 from pipeline.toolchain import versions
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 
 def export(model: Model, layout: Layout) -> Exported:
@@ -25,12 +30,11 @@ def export(model: Model, layout: Layout) -> Exported:
     with atomic.building(layout.work, f"export/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
         given = _source.given(model, layout)
-        with _source.child(
-            given,
-            scratch=made,
-            log=layout.log(f"export-{model.name}"),
-            env=isa.ENVIRONMENT[isa.DEFAULT],
-        ) as child:
+        log, env = layout.log(f"export-{model.name}"), isa.ENVIRONMENT[isa.DEFAULT]
+        with (
+            _source.child(given, scratch=made, log=log, env=env) as child,
+            _source.crashes("converter", model),
+        ):
             told = child.call(
                 "pipeline.steps.export:convert",
                 given,
@@ -62,9 +66,17 @@ def write_ir(model: Model, source: Path, out: Path) -> dict[str, Any]:
     exporter, task = kinds.load("format", model.format), kinds.load("task", model.task)
     options, notes = task.resolve(model, source)
     made: dict[str, Any] = exporter.export(source, model, out)
-    _check_inputs(model, source, options, out)
+    networks = {name: ir.read(out, name) for name in ir.networks(out)}
+    taken = {ports.name(port) for network in networks.values() for port in network.inputs}
+    _prepared.check_names(taken, model)
+    _check_inputs(model, source, options, networks)
+    inside = _prepared.inside(networks.values(), model)
     told = Description(
-        format=1, task=model.task, networks=tuple(ir.networks(out)), options=options.to_dict()
+        format=2 if inside else 1,
+        task=model.task,
+        networks=tuple(networks),
+        options=options.to_dict(),
+        preprocess=inside or None,
     )
     description.write(out, told)
     return {
@@ -74,17 +86,24 @@ def write_ir(model: Model, source: Path, out: Path) -> dict[str, Any]:
     }
 
 
-def _check_inputs(model: Model, source: Path, options: Any, out: Path) -> None:
+def _check_inputs(
+    model: Model, source: Path, options: Any, networks: "Mapping[str, ov.Model]"
+) -> None:
     """What the task feeds fits what was exported, told here and not where it is first fed.
 
     Raises:
-        ExportError: an input of the network is none of the task's.
+        ExportError: an input of the network is none of the task's, or has another shape.
     """
     task = kinds.load("task", model.task)
-    if ir.networks(out) == [ir.MODEL]:
-        wanted = [ports.name(port) for port in ir.read(out).inputs]
+    if [*networks] == [ir.MODEL]:
+        network = networks[ir.MODEL]
+        taking = {ports.name(port): port for port in network.inputs}
         invented = task.invent(source, model, options, 1, 0)
         try:
-            fit(task.encode(invented, source, model, options)[0], wanted)
+            fed = fit(task.encode(invented, source, model, options)[0], taking)
+            batch = batched.static(network)  # of which any number of items will do
+            for name, port in taking.items():
+                shape = fed[name].shape
+                ports.check_shape(port, shape if batch is None else (batch, *shape[1:]))
         except DataError as e:
             raise ExportError(f"models.{model.name}.task: {model.task!r}: {e}") from e

@@ -14,10 +14,10 @@ from pipeline.errors import CrashError, PrecisionError
 from pipeline.host import atomic, isa, sandbox
 from pipeline.host.walls import Access
 from pipeline.layout import Layout
-from pipeline.networks import canonical, description, ir, samples, weights, writer
+from pipeline.networks import batched, canonical, description, ir, samples, weights, writer
 from pipeline.networks.recording import Recording
 from pipeline.networks.session import Session
-from pipeline.networks.tensors import Tensors
+from pipeline.networks.tensors import Network, Tensors
 from pipeline.provenance import Quantized
 from pipeline.spec import Params, Variant
 from pipeline.toolchain import versions
@@ -52,13 +52,17 @@ class Calibration:
         told = description.read(self._exported)
         task = kinds.load("task", told.task)
         options = task.Resolved.from_dict(told.options)
-        recordings = {
-            name: Recording(session, session.inputs, remembers=session.remembers)
-            for name in told.networks
-            for session in [Session(ir.read(self._exported, name), execution="f32")]
-        }
+        recordings: dict[str, Recording] = {}
+        networks: dict[str, Network] = {}
+        for name in told.networks:
+            network = ir.read(self._exported, name)
+            session, batch = Session(network, execution="f32"), batched.static(network)
+            recording = Recording(session, session.inputs, remembers=session.remembers)
+            recordings[name] = networks[name] = recording
+            if batch is not None:
+                networks[name] = batched.Batched(recording, batch, session.inputs)
         for sample in samples.load(self._inputs)[:count]:
-            task.run(recordings, sample, options)
+            task.run(networks, sample, options)
         return {name: recording.seen for name, recording in recordings.items()}
 
 

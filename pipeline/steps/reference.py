@@ -29,7 +29,10 @@ def reference(model: Model, layout: Layout) -> None:
     with atomic.building(layout.work, f"reference/{model.name}") as scratch:
         made = atomic.folder(scratch / "made")
         given, log = _source.given(model, layout), layout.log(f"reference-{model.name}")
-        with _source.child(given, scratch=made, log=log) as child:
+        with (
+            _source.child(given, scratch=made, log=log) as child,
+            _source.crashes("original", model),
+        ):
             child.call(
                 "pipeline.steps.reference:make", given, made / "reference", returns=type(None)
             )

@@ -17,7 +17,8 @@ from pipeline.host.walls import Access
 from pipeline.ipfs.unixfs.importer import folder_cid
 from pipeline.layout import Layout
 from pipeline.networks import ir, samples
-from pipeline.networks.session import Session, missing
+from pipeline.networks.session import missing
+from pipeline.networks.sessions import open_session
 from pipeline.spec import Params, Variant
 from pipeline.steps._facts import FILE, Facts
 from pipeline.tasks import Item, Trial
@@ -82,7 +83,7 @@ def measure(
     devices: tuple[str, ...] = ()
     for requested in EXECUTIONS:
         sessions = {
-            name: Session(ir.read(folder, name), device, execution=requested)
+            name: open_session(ir.read(folder, name), device, execution=requested)
             for name in ir.networks(folder)
         }
         measured = [

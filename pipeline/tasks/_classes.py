@@ -59,6 +59,10 @@ def labels(model: Model, source: Path) -> tuple[str, ...]:
     Raises:
         ExportError: the model's outputs are no choice between labels.
     """
+    if not (source / _CONFIG).exists():
+        return _given(model)
+    if model.options.get("labels") is not None:
+        raise ExportError(f"models.{model.name}.options.labels: {_CONFIG} names them: want none")
     config = read_json(source / _CONFIG, dict, ExportError)
     known = named(config)
     if config.get("problem_type") not in (None, "single_label_classification") or len(known) < 2:
@@ -67,6 +71,18 @@ def labels(model: Model, source: Path) -> tuple[str, ...]:
             f"problem_type {config.get('problem_type')!r}: want one label of several"
         )
     return known
+
+
+def _given(model: Model) -> tuple[str, ...]:
+    """The labels of an entry, of a model that has no configuration to name them."""
+    given = model.options.get("labels")
+    known = [f"LABEL_{place}" for place in range(given)] if isinstance(given, int) else given or []
+    if not isinstance(known, list) or len(known) < 2:
+        raise ExportError(
+            f"models.{model.name}.options.labels: {given!r}: there is no {_CONFIG}: want the label "
+            "of each output, or how many there are"
+        )
+    return tuple(map(str, known))
 
 
 def check(items: Sequence[Item], known: Sequence[str]) -> None:
@@ -183,7 +199,10 @@ def labels_of(folder: Path, names: Sequence[str]) -> list[str]:
         DataError: it names more outputs, or fewer.
     """
     described = list(map(str, description.read(folder).options.get("labels", ())))
-    configured = list(named(read_json(folder / _CONFIG, dict, DataError)))
+    is_there = (folder / _CONFIG).exists()
+    configured = (
+        list(named(read_json(folder / _CONFIG, dict, DataError))) if is_there else described
+    )
     if not len(described) == len(configured) == len(names):
         raise DataError(
             f"{description.FILE} has {len(described)} labels, {_CONFIG} {len(configured)}: "

@@ -13,13 +13,14 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import DataError, ExportError
-from pipeline.networks.tensors import Tensors
+from pipeline.networks.inputs import PIXELS as PIXELS
+from pipeline.networks.tensors import Array, Tensors
+from pipeline.preprocess import Preprocess
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
 from pipeline.tasks import Item, _folders
 
 TOOLCHAIN = ("numpy", "pillow", "transformers")
-PIXELS = "pixel_values"
 _MASK = "pixel_mask"  # of models that take pictures of several sizes at once: 1 where there is one
 _PROCESSOR = "preprocessor_config.json"
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -31,7 +32,8 @@ class Sizes(Record):
 
     Args:
         batch: pictures at once.
-        height: pixels; by default what the model's processor makes.
+        height: pixels; by default what the model's processor makes, or what a network that resizes
+            resizes to.
         width: the same.
     """
 
@@ -57,21 +59,62 @@ def invent(source: Path, model: Model, options: Any, count: int, seed: int) -> l
 def encode(items: Sequence[Item], source: Path, model: Model, options: Any) -> list[Tensors]:
     """What the model's processor makes of each picture, of shape (1, channels, height, width).
 
+    Of a network that does so itself, the pixels as they are, of uint8: (1, height, width, channels)
+    where its entry says nothing else.
+
     Raises:
-        DataError: a file is no picture.
+        DataError: a file is no picture, or not as large as it must be.
     """
+    if inside := _inside(model):
+        return [{PIXELS: _raw(item.input, inside)[None]} for item in items]
     process = processor_of(source)
     return [dict(process(picture(item.input), return_tensors="np")) for item in items]
 
 
 def sized(source: Path, model: Model, options: Any, sizes: Sizes) -> Tensors:
     """Noise as the processor would make it, of shape (batch, channels, height, width)."""
+    if inside := _inside(model):
+        return {PIXELS: _raw_noise(inside, sizes)}
     one = processor_of(source)(picture(0), return_tensors="np")
     _, channels, height, width = one[PIXELS].shape
     batch, height, width = sizes.batch, sizes.height or height, sizes.width or width
     noise = np.random.default_rng(0)
     made = {PIXELS: noise.standard_normal((batch, channels, height, width), dtype=np.float32)}
     return made | ({_MASK: np.ones((batch, height, width), np.int64)} if _MASK in one else {})
+
+
+def _inside(model: Model) -> Preprocess | None:
+    """What a network does to raw pictures itself, if it does."""
+    every = model.pictures
+    return every.get(PIXELS) or next(iter(every.values()), None)
+
+
+def _raw(given: Any, inside: Preprocess) -> Array:
+    """The pixels of a picture as a network takes them.
+
+    Raises:
+        DataError: it is no picture, or has another size than must be.
+    """
+    found = picture(given)
+    if inside.size and not inside.resize:
+        if isinstance(given, int):
+            found = found.resize(inside.size[::-1])
+        if found.size != inside.size[::-1]:
+            raise DataError(
+                f"{getattr(given, 'name', 'a picture')}: {found.height} x {found.width} pixels: "
+                "want {} x {}: preprocess has no resize".format(*inside.size)
+            )
+    pixels = np.array(found.convert("L") if inside.is_grey else found)
+    pixels = pixels[..., None] if inside.is_grey else pixels
+    pixels = pixels[..., ::-1] if inside.color_format == "BGR" else pixels
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1) if inside.layout == "NCHW" else pixels)
+
+
+def _raw_noise(inside: Preprocess, sizes: Sizes) -> Array:
+    height, width = inside.size or (_NOISE[1], _NOISE[1])
+    sides = {"N": sizes.batch, "H": sizes.height or height, "W": sizes.width or width}
+    shape = [(sides | {"C": 1 if inside.is_grey else 3})[axis] for axis in inside.layout]
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
 def processor_of(source: Path) -> Any:
@@ -82,6 +125,11 @@ def processor_of(source: Path) -> Any:
     Raises:
         ExportError: there is none.
     """
+    if not (source / _PROCESSOR).is_file():
+        raise ExportError(
+            f"no {_PROCESSOR}: want preprocess: in the model's entry, which says how a picture "
+            "becomes an input (docs/shapes.md)"
+        )
     named = _named(source)
     stem = named.replace("FeatureExtractor", "ImageProcessor").removesuffix("Fast")
     for name in (f"{stem.removesuffix('Pil')}Pil", stem):  # of some there is one, without ending
@@ -120,6 +168,17 @@ def _named(source: Path) -> str:
     if not said or not (named or of_model):
         raise ExportError(f"{_PROCESSOR}: names no image processor: want its image_processor_type")
     return str(named or of_model.get("pil"))
+
+
+def only(outputs: Tensors, name: str) -> Array:
+    """The output of a name, or the only one, whatever it is called.
+
+    Raises:
+        DataError: there are several, and none of that name.
+    """
+    if name in outputs or len(outputs) == 1:
+        return np.asarray(outputs.get(name, next(iter(outputs.values()))))
+    raise DataError(f"outputs {sorted(outputs)}: want one of them to be called {name!r}")
 
 
 def picture(given: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.spec import Model
 from pipeline.tasks import _images
 
 if TYPE_CHECKING:
@@ -20,24 +21,34 @@ _SECTION = "model_info"
 _CHANNELS = 3
 
 
-def tell(network: "ov.Model", source: Path, wrapper: str, labels: Sequence[str] = ()) -> "ov.Model":
+def tell(
+    network: "ov.Model", model: Model, source: Path, wrapper: str, labels: Sequence[str] = ()
+) -> "ov.Model":
     """The network, which now says how it is used.
 
+    What it does to pictures itself is not told, or it would be done twice.
+
     Args:
-        network: with an input `pixel_values`.
+        network: with an input `pixel_values`, or one that takes raw pictures.
+        model: its entry.
         source: the repository whose image processor it belongs to.
         wrapper: the class of Model API, by its `__model__`.
         labels: of each output, in their order; a space in one becomes an underscore.
     """
     import openvino as ov
 
-    processor = _images.processor_of(source)
-    told = {"model_type": wrapper, **_normalization(processor), "resize_type": _resize(processor)}
+    told = {"model_type": wrapper}
+    if model.preprocess:
+        fed_bgr = any(one.color_format == "BGR" for one in model.preprocess.values())
+        told["reverse_input_channels"] = str(not fed_bgr)
+    else:
+        processor = _images.processor_of(source)
+        told |= {**_normalization(processor), "resize_type": _resize(processor)}
+        network.input(_images.PIXELS).get_node().set_layout(ov.Layout("NCHW"))
     if labels:
         told["labels"] = " ".join("_".join(label.split()) for label in labels)
     for key, value in told.items():
         network.set_rt_info(value, [_SECTION, key])
-    network.input(_images.PIXELS).get_node().set_layout(ov.Layout("NCHW"))
     return network
 
 

@@ -37,10 +37,10 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Cut) -> l
         DataError: a first text leaves no room for the second.
     """
     tokenizer = _texts.tokenizer_of(source, model)
-    return [dict(tokenizer(*item.input, **cut(tokenizer, item, options))) for item in items]
+    return [dict(tokenizer(*item.input, **cut(tokenizer, item, model, options))) for item in items]
 
 
-def cut(tokenizer: Any, item: Item, options: Cut) -> dict[str, Any]:
+def cut(tokenizer: Any, item: Item, model: Model, options: Cut) -> dict[str, Any]:
     """How a tokenizer is called for a pair.
 
     Raises:
@@ -52,10 +52,10 @@ def cut(tokenizer: Any, item: Item, options: Cut) -> dict[str, Any]:
             f"{first[:40]!r}: {alone} tokens: want fewer than max_length, {options.max_length}, "
             "so that there is room for the other text of the pair"
         )
-    return {"truncation": "only_second", "max_length": options.max_length, "return_tensors": "np"}
+    return {**_texts.cut_of(tokenizer, model, options), "truncation": "only_second"}
 
 
 def tokenizer_agreement(trial: Trial) -> Figure:
     """The share of pairs that the artifact's own tokenizer IR cuts as the original does."""
     pairs = [item.input for item in trial.items]
-    return _texts.cut_alike(trial, pairs, [sample[TOKENS][0] for sample in trial.inputs])
+    return _texts.cut_alike(trial, pairs, [_texts.tokens_of(i) for i in trial.inputs])

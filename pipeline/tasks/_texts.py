@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import Field
 
+from pipeline import shaping
 from pipeline.errors import DataError, ExportError
 from pipeline.figure import Figure, Metric
 from pipeline.host.reasons import over
 from pipeline.networks import ir
-from pipeline.networks.inputs import TOKENS
+from pipeline.networks.inputs import TOKENS, mask
 from pipeline.networks.tensors import Array, Tensors
 from pipeline.record import Record
 from pipeline.spec import Model
@@ -111,9 +112,26 @@ def invent(source: Path, model: Model, options: Cut, count: int, seed: int) -> l
 def encode(items: Sequence[Item], source: Path, model: Model, options: Cut) -> list[Tensors]:
     """The tokens of each text, of shape (1, tokens)."""
     tokenizer = tokenizer_of(source, model)
-    cut = {"truncation": True, "max_length": options.max_length, "return_tensors": "np"}
+    cut = cut_of(tokenizer, model, options)
     tokens = (dict(tokenizer(options.prefix + text, **cut)) for text in flat(items))
-    return [found if count(found) else _padding(tokenizer) for found in tokens]
+    return [found if count(found) else _padding(tokenizer, found) for found in tokens]
+
+
+def cut_of(tokenizer: Any, model: Model, options: Cut) -> dict[str, Any]:
+    """How a tokenizer is called: what it cuts, and how far it fills up.
+
+    Raises:
+        ExportError: a network takes so many tokens and no fewer, and there is none to fill up with.
+    """
+    cut = {"truncation": True, "max_length": options.max_length, "return_tensors": "np"}
+    if shaping.length(model.shapes) is None:
+        return cut
+    if tokenizer.pad_token_id is None:
+        raise ExportError(
+            f"models.{model.name}.shapes: its tokenizer has no token that fills up: want -1 for "
+            "the tokens"
+        )
+    return {**cut, "padding": "max_length"}
 
 
 def sized(source: Path, model: Model, options: Cut, sizes: Sizes) -> Tensors:
@@ -150,8 +168,27 @@ def offsets_of(tokenizer: Any, *texts: str, **cut: Any) -> Any:
 
 
 def count(inputs: Tensors) -> int:
-    """How long an input is, in tokens."""
-    return int(inputs[TOKENS].shape[1])
+    """How long an input is, in tokens, without what fills it up."""
+    return int(mask(inputs)[0].sum())
+
+
+def whole(trial: Trial) -> Trial:
+    """A trial of tokens without those that fill up; what has one value for each loses those too."""
+    if all(count(inputs) == inputs[TOKENS].shape[1] for inputs in trial.inputs):
+        return trial
+    real = [mask(inputs)[0] == 1 for inputs in trial.inputs]
+    return trial._replace(
+        inputs=[_kept(one, rows) for one, rows in zip(trial.inputs, real, strict=True)],
+        expected=[_kept(one, rows) for one, rows in zip(trial.expected, real, strict=True)],
+        measured=[_kept(one, rows) for one, rows in zip(trial.measured, real, strict=True)],
+    )
+
+
+def _kept(sample: Tensors, rows: Array) -> Tensors:
+    return {
+        name: array[:, rows] if array.shape[1:2] == rows.shape else array
+        for name, array in sample.items()
+    }
 
 
 @over("the tokenizer's files")
@@ -173,7 +210,12 @@ def tokenizer_agreement(trial: Trial) -> Iterator[Figure]:
     """The share of texts that the artifact's own tokenizer IR cuts as the original does."""
     options: Cut = trial.options
     texts = [(options.prefix + text,) for text in flat(trial.items)]
-    yield cut_alike(trial, texts, [sample[TOKENS][0] for sample in trial.inputs])
+    yield cut_alike(trial, texts, [tokens_of(sample) for sample in trial.inputs])
+
+
+def tokens_of(inputs: Tensors) -> Array:
+    """The tokens of a text, of shape (tokens,), without those that fill up."""
+    return np.asarray(inputs[TOKENS][0][mask(inputs)[0] == 1])
 
 
 def cut_alike(trial: Trial, texts: Sequence[Sequence[str]], wanted: Sequence[Array]) -> Figure:
@@ -211,9 +253,13 @@ def _texts(item: Item) -> Sequence[str]:
     return [item.input] if isinstance(item.input, str) else item.input
 
 
-def _padding(tokenizer: Any) -> Tensors:
+def _padding(tokenizer: Any, found: Tensors) -> Tensors:
     """What stands for a text without a token, over which the original fails: one of padding."""
-    return {TOKENS: np.array([[tokenizer.pad_token_id or 0]]), "attention_mask": np.array([[1]])}
+    if not found[TOKENS].size:
+        found = {TOKENS: np.array([[tokenizer.pad_token_id or 0]])}
+    first = np.zeros_like(found[TOKENS])
+    first[:, -1 if tokenizer.padding_side == "left" else 0] = 1
+    return {**found, "attention_mask": first}
 
 
 def _words(tokenizer: Any, drawn: random.Random) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline import shaping
 from pipeline.errors import ExportError
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
@@ -72,15 +73,26 @@ def max_length(source: Path) -> int | None:
 def length(model: Model, wanted: int | None, source: Path) -> int:
     """Tokens after which a text is cut: what an entry wants, else what the repository says.
 
+    Where `shapes:` says how many tokens a network takes, it is no more than that.
+
     Raises:
-        ExportError: the model has fewer positions.
+        ExportError: the model has fewer positions, or that is another number.
     """
     positions = longest(read_json(source / "config.json", dict, ExportError))
     if wanted and positions and wanted > positions:
         raise ExportError(
             f"models.{model.name}.options.max_length: {wanted}: the model has {positions} positions"
         )
-    return wanted or max_length(source) or positions or DEFAULT_LENGTH
+    taken = shaping.length(model.shapes)
+    if taken and wanted not in (None, taken):
+        raise ExportError(
+            f"models.{model.name}.options.max_length: {wanted}: shapes say {taken} tokens"
+        )
+    if taken and positions and taken > positions:
+        raise ExportError(
+            f"models.{model.name}.shapes: {taken} tokens: the model has {positions} positions"
+        )
+    return taken or wanted or max_length(source) or positions or DEFAULT_LENGTH
 
 
 def padding_side(source: Path) -> str:

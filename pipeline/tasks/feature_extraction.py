@@ -16,7 +16,7 @@ from pipeline.networks import ir
 from pipeline.networks.inputs import mask
 from pipeline.networks.tensors import Array, Networks, Tensors, Vector
 from pipeline.spec import Model
-from pipeline.tasks import Outcome, Trial, _embeddings, _pooling, _repository
+from pipeline.tasks import Outcome, Trial, _embeddings, _pooling, _repository, _texts
 from pipeline.tasks._embeddings import METRICS as METRICS
 from pipeline.tasks._embeddings import items as items
 from pipeline.tasks._repository import Options as Options
@@ -63,7 +63,7 @@ def run(
 
 def judge(trial: Trial) -> Iterable[Figure]:
     """The figures of the vectors that pooling makes."""
-    return _embeddings.judge(trial, *vectors(trial))
+    return _embeddings.judge(_texts.whole(trial), *vectors(trial))
 
 
 def answer(outcome: Outcome) -> Array:

@@ -96,7 +96,10 @@ def judge(trial: Trial) -> Iterator[Figure]:
     yield metrics.max_abs_error(trial.expected, trial.measured)
     yield from _classes.fidelity(expected, measured)
     texts = [(text,) for text in _texts.flat(trial.items)]
-    whole = [np.where(i[MASKED] == -1, i[TOKENS], i[MASKED])[0] for i in trial.inputs]
+    unmasked = (
+        {**i, TOKENS: np.where(i[MASKED] == -1, i[TOKENS], i[MASKED])} for i in trial.inputs
+    )
+    whole = [_texts.tokens_of(inputs) for inputs in unmasked]
     yield _texts.cut_alike(trial, texts, whole)
     if trial.items[0].label is not None:
         answers = np.array([inputs[ANSWER][0] for inputs in trial.inputs])
@@ -129,7 +132,7 @@ def _answered(tokens: Tensors, tokenizer: Any, item: Item, options: Resolved) ->
     filled = tokenizer(item.input.replace(mask, item.label), return_tensors="np")[TOKENS]
     masked = np.where(is_mask, tokens[TOKENS], -1)
     whole = tokenizer(item.input, return_tensors="np")[TOKENS]
-    place = int(is_mask[0].argmax())
+    place = int((whole[0] == tokenizer.mask_token_id).argmax())
     if filled.shape != whole.shape:
         raise DataError(f"label {item.label!r}: no single token of the model's: want one that is")
     return {**tokens, MASKED: masked, ANSWER: filled[0, place : place + 1]}

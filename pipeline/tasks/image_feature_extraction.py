@@ -16,7 +16,7 @@ from pipeline.networks import ir, metrics
 from pipeline.networks.tensors import Array, Networks, Tensors, Vector
 from pipeline.record import Record, read_json
 from pipeline.spec import Model
-from pipeline.tasks import Outcome, Trial
+from pipeline.tasks import Outcome, Trial, _images
 from pipeline.tasks._classes import JUDGED_WITH as JUDGED_WITH
 from pipeline.tasks._images import TOOLCHAIN as TOOLCHAIN
 from pipeline.tasks._images import Sizes as Sizes
@@ -55,16 +55,21 @@ class Resolved(Record):
 
 
 def resolve(model: Model, source: Path) -> tuple[Resolved, list[str]]:
-    """The pooling that the model's architecture is made for."""
-    kind = read_json(source / "config.json", dict, ExportError).get("model_type")
-    return Resolved(pooling="mean" if kind in _NO_CLASS else "cls"), []
+    """The pooling that the model's architecture is made for; without a config.json the mean."""
+    config = source / "config.json"
+    kind = read_json(config, dict, ExportError).get("model_type")
+    is_mean = kind in _NO_CLASS or not config.exists()
+    return Resolved(pooling="mean" if is_mean else "cls"), []
 
 
 def run(
     networks: Networks, inputs: Tensors, options: Resolved, follow: Tensors | None = None
 ) -> Tensors:
-    """last_hidden_state, of shape (1, tokens, size), or (1, size, height, width) of a map."""
-    return {_HIDDEN: networks[ir.MODEL](inputs)[_HIDDEN]}
+    """last_hidden_state, of shape (1, tokens, size), or (1, size, height, width) of a map.
+
+    Of a network with one output it is that, whatever it is called, and may be of shape (1, size).
+    """
+    return {_HIDDEN: _images.only(networks[ir.MODEL](inputs), _HIDDEN)}
 
 
 def answer(outcome: Outcome) -> Array:
@@ -89,6 +94,8 @@ def judge(trial: Trial) -> Iterator[Figure]:
 def _vector(outputs: Tensors, options: Resolved) -> Vector:
     """The vector of a picture, of shape (size,)."""
     hidden: Vector = outputs[_HIDDEN][0].astype(np.float64)
+    if hidden.ndim == 1:
+        return hidden
     if hidden.ndim == 2 and options.pooling == "cls":
         return np.asarray(hidden[0])
     return np.asarray(hidden.mean(axis=0 if hidden.ndim == 2 else (1, 2)))

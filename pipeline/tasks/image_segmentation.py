@@ -44,7 +44,7 @@ _UNKNOWN = 255
 
 def finish(network: "ov.Model", model: Model, source: Path) -> "ov.Model":
     """The exported network, which tells OpenVINO's Model API its labels and how it is fed."""
-    return _model_info.tell(network, source, "Segmentation", _classes.labels(model, source))
+    return _model_info.tell(network, model, source, "Segmentation", _classes.labels(model, source))
 
 
 def items(path: Path) -> list[Item]:

@@ -71,7 +71,8 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
     tokenizer = _texts.tokenizer_of(source, model)
     found: list[Tensors] = []
     for item in items:
-        tokens = _texts.offsets_of(tokenizer, *item.input, **_pairs.cut(tokenizer, item, options))
+        cut = _pairs.cut(tokenizer, item, model, options)
+        tokens = _texts.offsets_of(tokenizer, *item.input, **cut)
         of_context = np.array([part == 1 for part in tokens.sequence_ids(0)])
         spans = np.where(of_context[None, :, None], tokens.pop("offset_mapping"), -1)
         found.append({**tokens, SPANS: spans})
@@ -102,6 +103,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
 
 def judge(trial: Trial) -> Iterator[Figure]:
     """All figures, of spans, answers and tokenizer."""
+    trial = _texts.whole(trial)
     yield metrics.max_abs_error(trial.expected, trial.measured)
     chosen, given = (
         [_span(i, o) for i, o in zip(trial.inputs, outputs, strict=True)]

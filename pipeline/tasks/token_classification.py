@@ -72,7 +72,7 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
     tags = [Item(item.input, tag) for item in items for tag in item.label or ()]
     _classes.check(tags, options.labels)
     tokenizer = _texts.tokenizer_of(source, model)
-    cut = {"truncation": True, "max_length": options.max_length, "return_tensors": "np"}
+    cut = _texts.cut_of(tokenizer, model, options)
     found: list[Tensors] = []
     for item in items:
         tokens = dict(_texts.offsets_of(tokenizer, item.input, **cut))
@@ -123,6 +123,7 @@ def _tagged(
 
 def judge(trial: Trial) -> Iterator[Figure]:
     """All figures, of tokens, words and tokenizer."""
+    trial = _texts.whole(trial)
     names, theirs = trial.options.labels, _classes.labels_of(trial.folder, trial.options.labels)
     expected, measured = _classes.rows(trial.expected), _classes.rows(trial.measured)
     yield metrics.max_abs_error(trial.expected, trial.measured)
