@@ -25,8 +25,7 @@ from worded import WORDS, words
 
 from pipeline import kinds
 from pipeline.errors import ExportError, SourceError, SpecError, UnfitError
-from pipeline.exporters import _loading, _tokenizer
-from pipeline.exporters import transformers as exporter
+from pipeline.exporters import _beside, _loading, _tokenizer
 from pipeline.layout import Layout
 from pipeline.manifest import SourceLock
 from pipeline.networks import ir
@@ -621,7 +620,7 @@ def test_a_transformer_in_a_folder_of_its_own_lies_at_the_top_of_the_artifact(
     folder, view = tmp_path / "ir", tmp_path / "view"
     folder.mkdir()
     _view.make(layout.source("m"), names, view)
-    exporter._copy_beside(view, entry(source), folder)
+    _beside.copy(view, entry(source), folder)
     options, _ = kinds.load("task", "feature-extraction").resolve(entry(source), view)
     loaded = _loading.load(view, entry(source), torch.float32)
 

@@ -16,7 +16,7 @@ from conftest import ROOT
 
 from pipeline import kinds
 from pipeline.errors import ExportError
-from pipeline.exporters import _tokenizer
+from pipeline.exporters import _beside, _tokenizer
 from pipeline.exporters import transformers as exporter
 from pipeline.ipfs import unixfs
 from pipeline.networks import description, ir
@@ -642,7 +642,7 @@ def minilm(tmp_path: Path) -> Path:
     model = model_of("feature-extraction", MINILM)
     collect(model.to_dict(), tmp_path / "source")
     (tmp_path / "beside").mkdir()
-    exporter._copy_beside(tmp_path / "source", model, tmp_path / "beside")
+    _beside.copy(tmp_path / "source", model, tmp_path / "beside")
     return tmp_path / "beside"
 
 
@@ -691,7 +691,7 @@ def test_everything_that_a_consumer_may_look_for_is_copied_byte_for_byte(
     (tmp_path / "beside").mkdir()
 
     collect(model.to_dict(), tmp_path / "fetched")
-    exporter._copy_beside(tmp_path / "fetched", model, tmp_path / "beside")
+    _beside.copy(tmp_path / "fetched", model, tmp_path / "beside")
 
     beside = {p.relative_to(tmp_path / "beside").as_posix(): p.read_bytes()
               for p in (tmp_path / "beside").rglob("*") if p.is_file()}  # fmt: skip

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-from pipeline import check, formats, kinds, spec
+from pipeline import check, formats, kinds, sizes, spec
 from pipeline.errors import PipelineError, SpecError
 from pipeline.layout import Layout
 from pipeline.spec import Model
@@ -123,4 +124,19 @@ def test_a_colon_that_dvc_does_not_read_is_refused_with_what_to_write(tmp_path: 
     with pytest.raises(
         SpecError, match="line 2, column 21: DVC reads no colon .* want the text in"
     ):
+        check.load(tmp_path / "params.yaml")
+
+
+def test_a_size_that_only_other_tasks_know_is_no_matter_to_a_tensor(tmp_path: Path) -> None:
+    """So a bare model is two lines beside the default params.yaml, whose texts have a length."""
+    model = '  net: {source: "file:net.onnx", task: tensor}\n'
+    text = (ROOT / "params.yaml").read_text().replace("models:\n", f"models:\n{model}")
+    (tmp_path / "params.yaml").write_text(text)
+
+    params = check.load(tmp_path / "params.yaml")
+
+    assert sizes.of(params, params.model("net")) == ({"batch": 1},)
+    assert sizes.of(params, params.model("minilm")) == ({"batch": 1, "length": 64},)
+    (tmp_path / "params.yaml").write_text(text.replace("length: 64", "lenght: 64"))
+    with pytest.raises(SpecError, match="benchmark.sizes.0: unknown key 'lenght'"):
         check.load(tmp_path / "params.yaml")

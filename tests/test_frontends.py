@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from conftest import ROOT
 
 from pipeline import check, kinds
 from pipeline.errors import CrashError, DataError, ExportError, UnfitError
+from pipeline.exporters import tflite
 from pipeline.exporters._runtimes import Port, matched
 from pipeline.layout import Layout
 from pipeline.networks import ir, protobuf
@@ -421,3 +423,68 @@ def test_a_crash_of_the_converter_names_the_model_and_the_signal(
         str(raised.value),
     )
     assert not Layout().export("m").exists()
+
+
+# Models that others trained
+
+
+@pytest.fixture(scope="module")
+def mediapipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The TFLite files of mediapipe, which is not installed."""
+    return unpacked("mediapipe", ".tflite", tmp_path_factory.mktemp("mediapipe"))
+
+
+def unpacked(package: str, wanted: str, out: Path) -> Path:
+    """The files of a package whose names hold something, in one folder."""
+    found = [*(ROOT / ".work" / "soak").glob(f"{package}-*.whl")]
+    if not found:
+        pytest.skip(f"requirements-soak.lock has no {package}")
+    with zipfile.ZipFile(found[0]) as files:
+        for name in files.namelist():
+            if wanted in name:
+                (out / Path(name).name).write_bytes(files.read(name))
+    return out
+
+
+UNKNOWN = {
+    "face_landmark_with_attention.tflite": "Landmarks2TransformMatrix, TransformLandmarks, "
+    "TransformTensorBilinear",
+    "selfie_segmentation.tflite": "Convolution2DTransposeBias",
+    "selfie_segmentation_landscape.tflite": "Convolution2DTransposeBias",
+}
+CONVERTED = 11
+
+
+@pytest.mark.soak
+def test_of_mediapipes_networks_eleven_answer_as_in_litert_and_three_are_refused(
+    mediapipe: Path, tmp_path: Path
+) -> None:
+    exporter, drawn, refused, answered = tflite, np.random.default_rng(0), {}, []
+    exporter.use_threads(0)
+    for path in sorted(mediapipe.iterdir()):
+        model = named(path.name, "tflite")
+        try:
+            exporter.export(mediapipe, model, _made(tmp_path / path.stem))
+        except ExportError as e:
+            refused[path.name] = str(e)
+            continue
+        [(name, declared)] = exporter.inputs(mediapipe, model).items()
+        inputs = {name: drawn.random(declared.shape, dtype=np.float32)}
+        expected = exporter.original(mediapipe, model)[ir.MODEL](inputs)
+        made = Session(ir.read(tmp_path / path.stem), execution="f32")(inputs)
+        assert made.keys() == expected.keys()
+        for output, array in expected.items():
+            differs = np.linalg.norm(made[output] - array)
+            assert differs <= 1e-4 * max(np.linalg.norm(array), 1), (path.name, output)
+        answered.append(path.name)
+
+    assert len(answered) == CONVERTED
+    assert refused == {
+        name: f"file:formats: {name}: OpenVINO: No translator found for {operations}"
+        for name, operations in UNKNOWN.items()
+    }
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

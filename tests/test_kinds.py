@@ -587,7 +587,7 @@ from pipeline.exporters import _bare
 from pipeline.networks import ir
 
 TOOLCHAIN = (*_bare.TOOLCHAIN,)
-RUNS_WITH = ("numpy",)
+RUNS_WITH = ("numpy", "pillow")
 ENDINGS = (".mat",)
 
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline import kinds, manifest
 from pipeline.errors import ExportError, IntegrityError
-from pipeline.exporters import _tokenizer
-from pipeline.exporters import transformers as exporter
+from pipeline.exporters import _beside, _tokenizer
 from pipeline.spec import Model
 from pipeline.steps import _configuration, _view, export
 from pipeline.steps._configuration import clean, leads_out
@@ -199,7 +198,7 @@ def test_what_lies_beside_the_ir_is_the_view_and_not_links_to_the_source(
     change(source / CONFIG, special_tokens_map_file="/Users/x/special_tokens_map.json")
     folder, _ = view(source)
 
-    exporter._copy_beside(folder, model_of(source), tmp_path / "beside")
+    _beside.copy(folder, model_of(source), tmp_path / "beside")
 
     copies = [path for path in (tmp_path / "beside").rglob("*") if not path.is_dir()]
     assert {path.name for path in copies} >= {CONFIG, "tokenizer.json", "config.json"}

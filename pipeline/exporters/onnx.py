@@ -18,7 +18,7 @@ from pipeline.networks.tensors import Network, Networks
 from pipeline.spec import Declared, Model
 
 TOOLCHAIN = (*_bare.TOOLCHAIN, "onnx", "protobuf")
-RUNS_WITH = ("numpy", "onnxruntime")
+RUNS_WITH = ("numpy", "onnxruntime", "pillow")
 ENDINGS = (".onnx",)
 MAX_DEPTH = 8  # of graphs in graphs
 # What a file of external data is called; it lies in the folder of its network, or below.

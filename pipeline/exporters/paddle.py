@@ -21,7 +21,7 @@ from pipeline.networks.tensors import Networks, Tensors
 from pipeline.spec import Declared, Model
 
 TOOLCHAIN = _bare.TOOLCHAIN
-RUNS_WITH = ("numpy", "openvino", "paddlepaddle")
+RUNS_WITH = ("numpy", "openvino", "paddlepaddle", "pillow")
 ENDINGS = (".pdmodel",)
 _WEIGHTS = ".pdiparams"
 _OF_PADDLE_3 = ("inference.json", f"inference{_WEIGHTS}")

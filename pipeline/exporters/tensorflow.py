@@ -19,7 +19,7 @@ from pipeline.networks.tensors import Networks
 from pipeline.spec import ONE, Declared, Model
 
 TOOLCHAIN = _bare.TOOLCHAIN
-RUNS_WITH = ("numpy", "openvino", "tensorflow", "tensorflow-cpu")
+RUNS_WITH = ("numpy", "openvino", "pillow", "tensorflow", "tensorflow-cpu")
 ENDINGS = (".pb",)
 SAVED = "saved_model.pb"
 _VARIABLES = ("variables/variables.index", "variables/variables.data-*")

@@ -19,7 +19,7 @@ from pipeline.networks.tensors import Networks, Tensors
 from pipeline.spec import Declared, Model
 
 TOOLCHAIN = _bare.TOOLCHAIN
-RUNS_WITH = ("ai-edge-litert", "numpy", "openvino")
+RUNS_WITH = ("ai-edge-litert", "numpy", "openvino", "pillow")
 ENDINGS = (".tflite",)
 _FRONTEND = _frontends.Frontend("tflite", "TFLite", lists=True)
 _RUNTIME = "ai_edge_litert"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import openvino as ov
 
 TOOLCHAIN = (*_bare.TOOLCHAIN, "safetensors", "torch")
-RUNS_WITH = ("numpy", "safetensors", "torch")
+RUNS_WITH = ("numpy", "pillow", "safetensors", "torch")
 ENDINGS = ()  # a factory tells it
 _SAFE = (".safetensors",)
 _PICKLED = (".pt", ".pth", ".bin", ".ckpt")

@@ -24,7 +24,7 @@ from pipeline.networks.tensors import Networks
 from pipeline.spec import Model
 
 TOOLCHAIN = (*_bare.TOOLCHAIN, "torch")
-RUNS_WITH = ("numpy", "torch")
+RUNS_WITH = ("numpy", "pillow", "torch")
 ENDINGS = (".pt", ".pth", ".ts", ".jit", ".torchscript")
 _MARK = "constants.pkl"  # lies in every archive of torch.jit.save, and in none of torch.save
 

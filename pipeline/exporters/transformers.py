@@ -45,7 +45,7 @@ TOOLCHAIN = (
     "torch",
     "transformers",
 )
-RUNS_WITH = ("optimum", "safetensors", "torch", "transformers")
+RUNS_WITH = ("optimum", "pillow", "safetensors", "torch", "transformers")
 ENDINGS = ()
 # How optimum-intel says that it knows no such architecture, or not for the task or transformers.
 _UNKNOWN = re.compile(

@@ -70,6 +70,18 @@ class IgnoredScope(Record):
             or any(re.match(pattern, name) for pattern in self.patterns)  # as nncf/scopes.py does
         )
 
+    def within(self, network: "ov.Model") -> "IgnoredScope":
+        """What of it names an operation of a network."""
+        operations = network.get_ops()
+        names = {operation.get_friendly_name() for operation in operations}
+        types = {operation.get_type_name() for operation in operations}
+        matched = [p for p in self.patterns if any(re.match(p, name) for name in names)]
+        return IgnoredScope(
+            names=[name for name in self.names if name in names],
+            patterns=matched,
+            types=[kind for kind in self.types if kind in types],
+        )
+
 
 NOTHING = IgnoredScope()
 

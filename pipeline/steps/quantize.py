@@ -84,35 +84,45 @@ def quantize(params: Params, variant: Variant, layout: Layout) -> None:
         PrecisionError: the model cannot be had at that precision.
         CrashError: OpenVINO crashed over it.
     """
-    options = params.options(variant)
-    level = str(options.get("isa", isa.DEFAULT))
-    exported = layout.export(variant.model).resolve()
-    calibration = (layout.calibration(variant.model) / samples.INPUTS).resolve()
     with atomic.building(layout.work, f"ir/{variant.name}") as scratch:
         made = atomic.folder(scratch / "made")
-        with sandbox.Child(
-            scratch=made,
-            log=layout.log(f"quantize-{variant.name}"),
-            access=Access(reads=(exported, calibration)),
-            limits=params.model(variant.model).limits,
-            env=isa.ENVIRONMENT[level],
-        ) as child:
-            with _explained(variant.precision, level):
-                told = child.call(
-                    "pipeline.steps.quantize:convert",
-                    exported,
-                    variant.precision,
-                    options,
-                    calibration,
-                    made / "ir",
-                    returns=dict[str, Any],
-                )
-            ours = {"precision": variant.precision, "isa": level, "walls": child.walls}
-        quantized = Quantized.from_dict(told | ours)
+        quantized = run(params, variant, layout, made, layout.log(f"quantize-{variant.name}"))
         provenance = scratch / "provenance.json"
         provenance.write_text(quantized.json())
         atomic.publish(made / "ir", layout.ir(variant.name))
         atomic.publish(provenance, layout.provenance(variant.name))
+
+
+def run(params: Params, variant: Variant, layout: Layout, made: Path, log: Path) -> Quantized:
+    """Write the artifact of a variant as `ir` into a folder, and return its provenance.
+
+    Raises:
+        PrecisionError: the model cannot be had at that precision.
+        CrashError: OpenVINO crashed over it.
+    """
+    options = params.options(variant)
+    level = str(options.get("isa", isa.DEFAULT))
+    exported = layout.export(variant.model).resolve()
+    calibration = (layout.calibration(variant.model) / samples.INPUTS).resolve()
+    with sandbox.Child(
+        scratch=made,
+        log=log,
+        access=Access(reads=(exported, calibration)),
+        limits=params.model(variant.model).limits,
+        env=isa.ENVIRONMENT[level],
+    ) as child:
+        with _explained(variant.precision, level):
+            told = child.call(
+                "pipeline.steps.quantize:convert",
+                exported,
+                variant.precision,
+                options,
+                calibration,
+                made / "ir",
+                returns=dict[str, Any],
+            )
+        ours = {"precision": variant.precision, "isa": level, "walls": child.walls}
+    return Quantized.from_dict(told | ours)
 
 
 @contextmanager
@@ -144,16 +154,19 @@ def convert(
     writer.copy_beside(source, out, lambda name: name not in ours)
     complete = precision.Options.from_dict(options)
     ignored = weights.IgnoredScope(**complete.to_dict().get("ignored_scope", {}))
+    is_divided = len(networks) > 1 and ignored != weights.NOTHING
+    recipes = _recipes(source, complete) if is_divided else {}
     fed = Calibration(source, calibration)
     made: dict[str, Any] = {"weights": {}, "rt_info": {}}
     for network in networks:
         exported = ir.read(source, network)
         keep = canonical.names(exported)
+        recipe = recipes.get(network, complete)
         if weights.is_quantized(exported):
             applied, figures = _as_it_is(exported, name, precision), {"quantized_by": "its source"}
         else:
-            applied, figures = precision.apply(exported, complete, fed.of(network))
-        precision.check(applied, complete)
+            applied, figures = precision.apply(exported, recipe, fed.of(network))
+        precision.check(applied, recipe)
         made["weights"][network] = {"bytes": weights.sizes(applied, ignored), **figures}
         made["rt_info"][network] = writer.write(applied, out, network, keep=keep)
     return {
@@ -175,3 +188,18 @@ def _as_it_is(network: "ov.Model", name: str, precision: Any) -> "ov.Model":
             "int8, which keeps it as it is"
         )
     return network
+
+
+def _recipes(source: Path, complete: Any) -> dict[str, Any]:
+    """The recipe for each of several networks: NNCF refuses an ignored scope that names nothing.
+
+    Raises:
+        PrecisionError: something in the ignored scope is in none of them.
+    """
+    whole: weights.IgnoredScope = complete.ignored_scope
+    scopes = {network: whole.within(ir.read(source, network)) for network in ir.networks(source)}
+    for kind, wanted in whole.to_dict().items():
+        known = {one for scope in scopes.values() for one in getattr(scope, kind)}
+        if lacking := [one for one in wanted if one not in known]:
+            raise PrecisionError(f"ignored_scope.{kind}: {lacking}: in none of {sorted(scopes)}")
+    return {n: complete.model_copy(update={"ignored_scope": own}) for n, own in scopes.items()}

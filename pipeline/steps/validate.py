@@ -33,31 +33,38 @@ def validate(params: Params, variant: Variant, layout: Layout) -> Accuracy:
         DataError: what the artifact gives cannot be measured.
         DeviceError: the validation device is not there.
     """
-    device, model = params.validation.device, params.model(variant.model)
-    folder, reference = layout.ir(variant.name).resolve(), layout.reference(model.name).resolve()
     with atomic.building(layout.work, f"accuracy/{variant.name}") as scratch:
-        measured = sandbox.run(
-            "pipeline.steps.validate:measure",
-            folder,
-            reference,
-            device,
-            model.metrics,
-            returns=dict[str, Any],
-            scratch=scratch,
-            log=layout.log(f"validate-{variant.name}"),
-            access=Access(reads=(folder, reference), devices=True),
-            limits=model.limits,
-        )
+        log = layout.log(f"validate-{variant.name}")
+        measured = run(params, variant, layout, layout.ir(variant.name), scratch, log)
     accuracy = Accuracy.from_dict(
         {
             "variant": variant.name,
             "cid": str(folder_cid(layout.ir(variant.name))),
-            "device": device,
+            "device": params.validation.device,
             **measured,
         }
     )
     atomic.write_text(accuracy.json(), layout.accuracy(variant.name), layout.work)
     return accuracy
+
+
+def run(
+    params: Params, variant: Variant, layout: Layout, folder: Path, scratch: Path, log: Path
+) -> dict[str, Any]:
+    """What `measure` finds out in a child about a folder that holds a variant."""
+    folder, reference = folder.resolve(), layout.reference(variant.model).resolve()
+    return sandbox.run(
+        "pipeline.steps.validate:measure",
+        folder,
+        reference,
+        params.validation.device,
+        params.model(variant.model).metrics,
+        returns=dict[str, Any],
+        scratch=scratch,
+        log=log,
+        access=Access(reads=(folder, reference), devices=True),
+        limits=params.model(variant.model).limits,
+    )
 
 
 def measure(
