@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from pipeline import check, kinds
 from pipeline.artifact import Artifact
 from pipeline.cli.explain import lines
-from pipeline.exporters import transformers
+from pipeline.exporters import _beside
 from pipeline.gate import Bound, Verdict
 from pipeline.ipfs.unixfs import DEFAULT_PROFILE
 from pipeline.manifest import FileEntry, SourceLock
@@ -388,7 +388,7 @@ def test_format_document_names_every_field_stamp_and_file() -> None:
     tasks = [kinds.load("task", name) for name in kinds.names("task")]
     records += tuple(task.Resolved for task in tasks)
     fields = {name for record in records for name in record.model_fields}
-    files = {*transformers._BESIDE, *(name for task in tasks for name in task.FILES)}
+    files = {*_beside.NAMES, *(name for task in tasks for name in task.FILES)}
     names = {*fields, *files, *stamps.STAMPS, *stamps.SERIES, DEFAULT_PROFILE}
 
     assert sorted(name for name in names if f"`{name}`" not in text) == []
