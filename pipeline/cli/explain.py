@@ -48,10 +48,11 @@ def command(variant: str, inputs: int, leave: int | None, check: bool) -> Answer
     found = explain(
         params, params.variant(variant), layout, inputs=inputs, leave=leave, is_checked=check
     )
-    return Answer(found.to_dict(), "\n".join(_lines(found)))
+    return Answer(found.to_dict(), "\n".join(lines(found)))
 
 
-def _lines(found: "Explained") -> Iterator[str]:
+def lines(found: "Explained") -> Iterator[str]:
+    """What was found out, for a terminal."""
     yield f"{found.variant}, against the exported network at f32:"
     for network, lost in found.networks.items():
         yield from _of_network(network, lost)
