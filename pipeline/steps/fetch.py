@@ -23,6 +23,7 @@ from pipeline.steps import _contents, _nested
 
 # What may hold weights, in a format that is not read here or at a place that is not looked at.
 _WEIGHTS = (*MODEL_ENDINGS, ".bin", ".ckpt", ".h5", ".msgpack", ".pdiparams")
+_WHOLE = (".onnx", ".tflite", ".pdmodel")  # of these, what holds a network too
 _SHOWN = 5
 _FILES = "files"  # in the folder that a child may write to
 DATA_LOCKS = "lock.json"  # beside the folders of the data sets
@@ -212,7 +213,7 @@ def _check_weights(model: Model, names: Collection[str], offered: Collection[str
 def _instead(model: Model, offered: Collection[str]) -> str:
     """What there is of other weights, and how the first of them is brought."""
     has = sorted(path for path in offered if path.endswith(_WEIGHTS))[:_SHOWN]
-    brings = next((path for path in has if path.endswith(MODEL_ENDINGS)), "")
+    brings = next((path for path in has if path.endswith(_WHOLE)), "")
     way = f": files: {brings} and no format: brings that" if brings and not model.networks else ""
     return f"; has {has}{way}" if has else ""
 
