@@ -30,7 +30,6 @@ METRICS = {
 WINDOW, BEFORE = 512, 64  # samples that are new, and those of the window before that go with them
 STATE = (2, 1, 128)
 SPOKEN = 0.5
-_INVENTED = 8  # windows of noise
 
 
 class Options(Record):
@@ -65,7 +64,7 @@ def items(path: Path) -> list[Item]:
 
 
 def invent(source: Path, model: Model, options: Resolved, count: int, seed: int) -> list[Item]:
-    """Seeds of noise."""
+    """Seeds of noise, of one window: what is tried in an export must fit the network."""
     return [Item(seed * count + number) for number in range(count)]
 
 
@@ -78,7 +77,7 @@ def encode(items: Sequence[Item], source: Path, model: Model, options: Resolved)
 def _samples(given: int | tuple[Path, int]) -> Array:
     if isinstance(given, int):
         noise = np.random.default_rng(given)
-        return noise.normal(0, 0.1, (1, _INVENTED * WINDOW)).astype(np.float32)
+        return noise.normal(0, 0.1, (1, WINDOW)).astype(np.float32)
     path, row = given
     with np.load(path) as arrays:
         return np.array(arrays["samples"][row : row + 1], np.float32)
@@ -86,8 +85,7 @@ def _samples(given: int | tuple[Path, int]) -> Array:
 
 def sized(source: Path, model: Model, options: Resolved, sizes: Sizes) -> Tensors:
     """One window of noise."""
-    window = np.random.default_rng(0).normal(0, 0.1, (1, BEFORE + WINDOW))
-    return {"input": window.astype(np.float32), "state": np.zeros(STATE, np.float32)}
+    return encode(invent(source, model, options, 1, 0), source, model, options)[0]
 
 
 def run(
