@@ -125,13 +125,13 @@ def ovpipe(command: str, folder: Path) -> str:
 
 def row_of_zoo(row: str, listed: Catalog, layout: Layout) -> str:
     """A row's part of the document: where it is from, what it is timed against, and its table."""
-    model = spec.read(layout.params).model(row)
-    every = [*listed.artifacts, *listed.refusals]
+    model, variants = spec.read(layout.params).model(row), zoo.variants(row)
+    every = [e for e in (*listed.artifacts, *listed.refusals) if e.variant in variants]
     runs = {m.baseline.name for entry in every for b in entry.benchmarks for m in b.measurements}
     told = "; ".join(
         [f"`{model.source}`, task `{model.task}`", *(f"`x` against {r}" for r in runs)]
     )
-    table = outcomes.table(bounds.of_model(model), zoo.variants(row), listed, layout)
+    table = outcomes.table(bounds.of_model(model), variants, listed, layout)
     return "\n".join([where(RUNTIMES), "", told, "", *table, ""])
 
 
@@ -194,14 +194,14 @@ def main() -> None:
 
 
 def write_zoo(rows: Sequence[str]) -> None:
-    """Build rows of the zoo, one after another, and write down what came out."""
+    """Build rows of the zoo, and write down what came out."""
     os.environ[kinds.VARIABLE] = str(zoo.HERE / "kinds")
-    failed = []
+    kept = zoo.prepare(rows)
+    listed = zoo.build()
+    late = {variant for failure in listed.failures for variant in failure.variants}
+    failed = [row for row in rows if row not in kept or late & {*zoo.variants(row)}]
     for row in rows:
-        listed = zoo.build() if zoo.prepare([row]) else None
-        if listed is None or listed.failures:
-            failed.append(row)
-        else:
+        if row not in failed:
             told = row_of_zoo(row, listed, Layout(zoo.PROJECT))
             write(ZOO, OF_ZOO, row, told, zoo.params()["models"])
     return say(failed)
