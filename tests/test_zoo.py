@@ -274,3 +274,17 @@ def test_a_name_ends_where_the_decoder_says_and_is_compared_along_the_originals_
     )
     assert found["same_names"].value == 0
     assert (found["right_names"].reference, found["right_names"].value) == (1, 0)
+
+
+# document
+
+
+def test_the_document_has_every_row_at_every_precision() -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Zoo\n")[2].partition("\n## ")[0]
+    parts = dict(part.split("\n", 1) for part in section.split("\n### ")[1:])
+
+    for row in PARAMS["models"]:
+        told = re.findall(r"^\| ([a-z0-9, ]+) \| .", parts.get(f"`{row}`", ""), re.MULTILINE)
+        have = {name for names in told for name in names.split(", ")}
+        assert {variant.rpartition("-")[2] for variant in build.variants(row)} <= have, row
