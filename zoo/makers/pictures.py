@@ -1,7 +1,8 @@
 """The 20 ImageNet pictures of foolbox, with their labels; and 12 that are none of them.
 
-Those are the photographs of scikit-image and scikit-learn, for calibration. All are cut as
-EfficientNet-lite is fed: the shorter side to 256, the middle 224 x 224, (v - 127) / 128.
+Those are the photographs of scikit-image and scikit-learn, for calibration; seen.npz holds 12 of
+the judged ones, to show what goes wrong with them. All are cut as EfficientNet-lite is fed: the
+shorter side to 256, the middle 224 x 224, (v - 127) / 128.
 """
 
 from importlib.util import find_spec
@@ -21,14 +22,15 @@ PHOTOGRAPHS = (
 
 
 def make(out: Path) -> None:
-    """Write validation.npz and calibration.npz."""
+    """Write validation.npz, calibration.npz and seen.npz."""
     judged = sorted((SITE / "foolbox" / "data").glob("imagenet_*.jpg"))
     labels = [int(path.stem.rpartition("_")[2]) for path in judged]
     np.savez(out / "validation.npz", inputs=_fed(judged), labels=labels)
-    np.savez(out / "calibration.npz", inputs=_fed(others()))
+    np.savez(out / "calibration.npz", inputs=_fed(_others()))
+    np.savez(out / "seen.npz", inputs=_fed(judged[:12]))
 
 
-def others() -> list[Path]:
+def _others() -> list[Path]:
     """The photographs of scikit-image, and the two of scikit-learn."""
     found = find_spec("sklearn")
     assert found is not None  # noqa: S101 - it is in requirements.lock
