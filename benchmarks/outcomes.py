@@ -1,11 +1,10 @@
 """What came of variants, as rows of a table: figures, size, speed, or why there is none."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import kinds
 from pipeline.evidence import Accuracy, Measurement
 from pipeline.figure import Figure, Metric
 from pipeline.layout import Layout
@@ -36,9 +35,18 @@ class Row(NamedTuple):
     real_time: str = ""
 
 
-def table(task: str, variants: Sequence[str], listed: Catalog, layout: Layout) -> list[str]:
-    """The lines of a table with a row for each variant; columns that say nothing are left out."""
-    rows = list(_merged(_row(task, variant, listed, layout) for variant in variants))
+def table(
+    known: Mapping[str, Metric], variants: Sequence[str], listed: Catalog, layout: Layout
+) -> list[str]:
+    """The lines of a table with a row for each variant; columns that say nothing are left out.
+
+    Args:
+        known: what is measured of their model.
+        variants: each with its precision at the end of its name.
+        listed: what came of them.
+        layout: where that lies.
+    """
+    rows = list(_merged(_row(known, variant, listed, layout) for variant in variants))
     filled = [index for index in range(len(COLUMNS)) if any(row[index] for row in rows)]
     cells = [COLUMNS, ("---",) * len(COLUMNS), *rows]
     return [f"| {' | '.join(_cell(row[index]) for index in filled)} |" for row in cells]
@@ -54,7 +62,7 @@ def _merged(rows: Iterable[Row]) -> Iterator[Row]:
         yield Row(", ".join(row.precision for row in same), *said)
 
 
-def _row(task: str, variant: str, listed: Catalog, layout: Layout) -> Row:
+def _row(known: Mapping[str, Metric], variant: str, listed: Catalog, layout: Layout) -> Row:
     precision = variant.rpartition("-")[2]
     every: list[Entry | Refused] = [*listed.artifacts, *listed.refusals]
     found = [e for e in every if e.variant == variant]
@@ -62,8 +70,7 @@ def _row(task: str, variant: str, listed: Catalog, layout: Layout) -> Row:
     reason = "; ".join(_refusal(e, layout) for e in found if isinstance(e, Refused))
     if (accuracy := entry.accuracy) is None:
         return Row(precision, "", "", reason)
-    metrics = kinds.load("task", task).METRICS
-    told = "; ".join(filter(None, (_figures(accuracy, metrics), reason)))
+    told = "; ".join(filter(None, (_figures(accuracy, known), reason)))
     size = _size(entry, layout.ir(variant)) / 1e6
     measured = [m for b in entry.benchmarks for m in b.measurements][:1]
     speeds = _speeds(measured[0]) if measured else ()
@@ -82,10 +89,10 @@ def _size(entry: Entry | Refused, folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _figures(accuracy: Accuracy, metrics: dict[str, Metric]) -> str:
+def _figures(accuracy: Accuracy, known: Mapping[str, Metric]) -> str:
     """What has labels, and how near it is to the original as far as a default gate asks."""
     whole = [f for f in accuracy.default.figures if f.part is None]
-    fidelity = [f for f in whole if metrics[f.metric].gate and not metrics[f.metric].stays]
+    fidelity = [f for f in whole if known[f.metric].gate and not known[f.metric].stays]
     labelled = [f for f in whole if f.drop is not None]
     return ", ".join(_figure(f) for f in dict.fromkeys((*labelled, *fidelity)))
 

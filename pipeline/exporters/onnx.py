@@ -58,7 +58,7 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
         graph = _read(path, f"{model.source}: {where}")
         beside = _external(graph, path, f"{model.source}: {where}")
         with _bare.gathered(path, beside) as file, _bare.told(f"{model.source}: {where}"):
-            networks[name] = ov.Core().read_model(file)  # maps weights, so they outlive their files
+            networks[name] = ov.convert_model(file)  # which folds what reading leaves
         _name_outputs(networks[name], graph)
         keep |= {text for node in graph.graph.node for text in (node.name, *node.output)}
         folder = path.relative_to(source).parent
