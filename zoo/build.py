@@ -40,9 +40,6 @@ REFUSED: Mapping[str, str] = {
     "quire-tagger-fp32": "int8",
     "quire-tagger-fp16": "int8",
     "romanizer-int8": "openvino_encoder_model",  # NNCF takes no GRU
-    "rapidocr-det-fp16": "would become zero",
-    "rapidocr-rec-fp16": "would become zero",
-    "rapidocr-rec-paddle-fp16": "would become zero",
 }
 # What may miss a bound, and why: the figures are the point.
 LOSES: Mapping[str, str] = {
