@@ -271,7 +271,7 @@ def test_up_to_a_thousandth_may_vanish_at_fp16_and_is_counted() -> None:
 
 def test_more_than_a_thousandth_that_vanishes_is_refused() -> None:
     matrix = 1e-5 * square()
-    matrix[0, 0] = 1e-8
+    matrix[0, 0] = 2e-8
 
     with pytest.raises(PrecisionError, match="1 of 64 values that are not zero would become"):
         narrow(matrix)

@@ -83,7 +83,10 @@ def _graph_pool(tokens: Any, mask: Any, pooling: Pooling) -> Any:
         place = op.reduce_max(op.multiply(real, places), along)
         if pooling == "cls":
             place = op.subtract(op.subtract(length, np.int64(1)), place)
-        return named(op.gather(tokens, place, np.int64(1), batch_dims=1), "pooling/Gather")
+        # Of no token at all Gather reads what happens to lie there.
+        some = op.unsqueeze(op.greater(op.reduce_max(real, along), np.int64(0)), np.array([-1]))
+        found = named(op.gather(tokens, place, np.int64(1), batch_dims=1), "pooling/Gather")
+        return named(op.select(some, found, np.float32(0)), "pooling/Select")
     if pooling == "max":
         there = op.unsqueeze(op.not_equal(real, np.int64(0)), np.array([-1]))
         return named(op.reduce_max(op.select(there, tokens, _LOWEST), along), "pooling/ReduceMax")
