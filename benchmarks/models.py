@@ -137,11 +137,14 @@ def row_of_zoo(row: str, listed: Catalog, layout: Layout) -> str:
 
 def part(task: str, listed: Catalog, layout: Layout) -> str:
     """A task's part of the document: each of its models, with a table."""
-    lines, known = [where()], kinds.load("task", task).METRICS
+    lines, models = [where()], spec.read(layout.params).models
     for name, brought in names(task).items():
         told = f"real: {brought.data}" if brought.data else "conversion only (random weights)"
         variants = [f"{name}-{precision}" for precision in brought.precisions]
-        lines += [f"\n{brought.called}; {told}\n", *outcomes.table(known, variants, listed, layout)]
+        lines += [
+            f"\n{brought.called}; {told}\n",
+            *outcomes.table(bounds.of_model(models[name]), variants, listed, layout),
+        ]
     return "\n".join([*lines, ""])
 
 
