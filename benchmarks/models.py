@@ -66,8 +66,9 @@ OF_ZOO = """
 Written by `benchmarks/models.py --zoo`, which builds the rows of `zoo/params.yaml` as `make zoo`
 does ([zoo.md](zoo.md)): trained models that others made, in every format. Columns are those of
 [Tasks](#tasks), but `x` is the latency against the runtime that is named, in which the original
-runs; it is rough where `others` is over 10 %. A variant that is refused by a bound has its figures all the same; where the bound is missed
-at bf16 alone, a consumer on such a CPU sets `INFERENCE_PRECISION_HINT` to `f32`.
+runs; it is rough where `others` is over 10 %. A variant that is refused by a bound has its figures
+all the same; where the bound is missed at bf16 alone, a consumer on such a CPU sets
+`INFERENCE_PRECISION_HINT` to `f32`.
 """
 
 
