@@ -6,6 +6,7 @@ What a comment before a block means is in CONTRIBUTING.md, "Tests".
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -162,7 +163,7 @@ def test_commands_run_and_print_what_is_shown(block: Block, project: Path) -> No
 @pytest.mark.parametrize("block", blocks("sh", "console", mark="dry-run"), ids=str)
 def test_make_targets_exist_and_do_something(block: Block) -> None:
     for line in block.commands.splitlines():
-        program, *arguments = line.partition("#")[0].split()
+        program, *arguments = shlex.split(line, comments=True)
         done = run([program, "-n", *arguments], ROOT)
 
         assert program == "make"
