@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ExportError
-from pipeline.exporters import _beside, _prepared, _tokenizer, _unconverted
+from pipeline.exporters import _beside, _prepared, _unconverted
 from pipeline.networks import ir, weights, writer
-from pipeline.networks.sessions import open_session
-from pipeline.networks.tensors import Networks
 from pipeline.spec import ONE, Model
 
 if TYPE_CHECKING:
@@ -88,18 +86,14 @@ def write(
     """
     stamps: dict[str, Any] = {}
     sizes: Counter[str] = Counter()
-    notes: list[str] = []
     for name, network in networks.items():
         sizes.update(weights.sizes(network))
         made = _prepared.prepared(network, model)
         if name == ir.MODEL:
             made = _beside.of_task(model, "finish")(made, model, source)
         stamps[name] = writer.write(made, out, name, keep=keep)
-    if _beside.is_tokenized(model, source):
-        of_tokenizer, differing = _tokenizer.export(source, model, out)
-        stamps |= of_tokenizer
-        notes += differing
-    _beside.copy(source, model, out, {*reads})
+    of_tokenizer, notes = _beside.write(source, model, out, reads)
+    stamps |= of_tokenizer
     dtype = max(sizes, key=sizes.__getitem__, default="none")
     return {"dtype": dtype, "checkpoint": dict(sizes), "rt_info": stamps, "notes": notes}
 
@@ -118,11 +112,6 @@ def told(where: str) -> Iterator[None]:
         yield
     except (*failures, RuntimeError, TypeError, ValueError) as e:
         raise ExportError(f"{where}: OpenVINO: {_unconverted.reason(str(e))}") from e
-
-
-def as_original(networks: "Mapping[str, ov.Model]") -> Networks:
-    """Networks at fp32 in OpenVINO, for want of what they were made for."""
-    return {name: open_session(network, execution="f32") for name, network in networks.items()}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import kinds
+from pipeline.exporters import _tokenizer
 from pipeline.networks import writer
 from pipeline.spec import Model
 
@@ -31,6 +32,26 @@ NAMES = (
 _TOKENIZER = "tokenizer.json"  # a task that wants it is about texts
 
 
+def write(
+    source: Path, model: Model, out: Path, reads: Collection[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """Write the tokenizer's IR, if the task has one, and copy what belongs beside the networks.
+
+    Args:
+        source: the folder that they came from.
+        model: its entry.
+        out: the folder of the networks.
+        reads: the files that these were read from, which stay where they are.
+
+    Returns:
+        By file the rt_info that was left out of the tokenizer's, and notes on it.
+    """
+    tokenized = _is_tokenized(model, source)
+    told = _tokenizer.export(source, model, out) if tokenized else ({}, [])
+    copy(source, model, out, reads)
+    return told
+
+
 def copy(source: Path, model: Model, out: Path, reads: Collection[str] = ()) -> None:
     """Copy what belongs beside the networks; not what these were read from."""
     patterns = (*NAMES, *kinds.load("task", model.task).FILES, *model.beside)
@@ -41,7 +62,7 @@ def copy(source: Path, model: Model, out: Path, reads: Collection[str] = ()) -> 
     )
 
 
-def is_tokenized(model: Model, source: Path) -> bool:
+def _is_tokenized(model: Model, source: Path) -> bool:
     """Whether a tokenizer IR belongs to the model, as its task says, or by the files it wants."""
     task = kinds.load("task", model.task)
     by_files = _TOKENIZER in task.FILES

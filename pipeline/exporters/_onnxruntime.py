@@ -5,18 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
+from pipeline.exporters import _runtimes
 from pipeline.host import reasons
 from pipeline.networks.inputs import fit
 from pipeline.networks.tensors import Tensors
 
 NAME = "ONNX Runtime"
-_threads = 0  # as many as ONNX Runtime likes
-
-
-def use_threads(count: int) -> None:
-    """Let networks of this process run on so many threads."""
-    global _threads
-    _threads = count
 
 
 class Original:
@@ -43,7 +37,7 @@ class Original:
         Raises:
             DataError: ONNX Runtime does not take the inputs.
         """
-        if self._threads != _threads:
+        if self._on != _runtimes.threads():
             self._open()
         fed = fit(inputs, self.inputs)
         try:
@@ -58,9 +52,9 @@ class Original:
     def _open(self) -> None:
         import onnxruntime
 
-        self._threads = _threads
+        self._on = _runtimes.threads()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = _threads
+        options.intra_op_num_threads = self._on
         options.log_severity_level = 3  # errors
         try:
             self._session = onnxruntime.InferenceSession(

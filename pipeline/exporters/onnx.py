@@ -5,14 +5,17 @@ source before OpenVINO reads it: external data that leads out or is not there, b
 (25 of them keep its converter busy for ever).
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from pipeline.errors import ExportError
 from pipeline.exporters import _bare, _beside, _onnxruntime, _prepared
-from pipeline.exporters._onnxruntime import use_threads as use_threads
-from pipeline.networks import ir
+from pipeline.exporters._runtimes import use_threads as use_threads
+from pipeline.networks import invented, ir
 from pipeline.networks.batched import Batched
 from pipeline.networks.tensors import Network, Networks
 from pipeline.spec import Declared, Model
@@ -21,6 +24,7 @@ TOOLCHAIN = (*_bare.TOOLCHAIN, "onnx", "protobuf")
 RUNS_WITH = ("numpy", "onnxruntime", "pillow")
 ENDINGS = (".onnx",)
 MAX_DEPTH = 8  # of graphs in graphs
+_TYPES = {np.dtype(numpy).name: ours for ours, numpy in invented.TYPES.items()}
 # What a file of external data is called; it lies in the folder of its network, or below.
 _DATA = ("*.onnx_data*", "*.onnx.data*", "*.data", "*.weights", "weights.*", "data.*", "model.bin")
 
@@ -81,17 +85,22 @@ def _original(path: Path) -> Network:
 
 
 def inputs(source: Path, model: Model) -> dict[str, Declared]:
-    """What the graph of the only network says of its inputs.
+    """What the graph of the only network says of its inputs; of several the first.
 
     Raises:
-        ExportError: there is more than one network, or an input is no tensor of numbers.
+        ExportError: an input is no tensor of numbers.
     """
     found = _bare.places(source, model, ENDINGS)
     path = found.get(ir.MODEL) or next(iter(found.values()))
-    graph = _read(path, f"{model.source}: {path.name}").graph
+    return _inputs(path, f"{model.source}: {path.name}")
+
+
+@functools.lru_cache(maxsize=4)  # it may take reading gigabytes
+def _inputs(path: Path, where: str) -> dict[str, Declared]:
+    graph = _read(path, where).graph
     weights = {tensor.name for tensor in graph.initializer}
     return {
-        port.name: _declared(port, f"{model.source}: {path.name}: input {port.name!r}")
+        port.name: _declared(port, f"{where}: input {port.name!r}")
         for port in graph.input
         if port.name not in weights
     }
@@ -174,12 +183,5 @@ def _declared(port: Any, where: str) -> Declared:
     if not told.HasField("shape"):
         raise ExportError(f"{where}: any number of axes: want a graph that says how many")
     shape = [axis.dim_value if axis.dim_value > 0 else -1 for axis in told.shape.dim]
-    kind = _NUMPY.get(str(tensor_dtype_to_np_dtype(told.elem_type)), "f32")
+    kind = _TYPES.get(str(tensor_dtype_to_np_dtype(told.elem_type)), "f32")
     return Declared.from_dict({"shape": shape, "type": kind}, where, ExportError)
-
-
-_NUMPY = {
-    "bool": "boolean", "float16": "f16", "float32": "f32", "float64": "f64", "int8": "i8",
-    "int16": "i16", "int32": "i32", "int64": "i64", "uint8": "u8", "uint16": "u16",
-    "uint32": "u32", "uint64": "u64",
-}  # fmt: skip

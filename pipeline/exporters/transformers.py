@@ -19,7 +19,6 @@ from pipeline.exporters import (
     _eager,
     _loading,
     _prepared,
-    _tokenizer,
     _torch_export,
 )
 from pipeline.exporters._checkpoint import weights as weights
@@ -89,13 +88,13 @@ def export(source: Path, model: Model, out: Path) -> dict[str, Any]:
     checkpoint = _checkpoint.sizes(source, model)
     loaded = _loading.load(source, model, _checkpoint.dtype(checkpoint))
     stamps, notes = _export_networks(loaded, model, source, out)
-    if _beside.is_tokenized(model, source):
-        of_tokenizer, differing = _tokenizer.export(source, model, out)
-        stamps |= of_tokenizer
-        notes += differing
-    _beside.copy(source, model, out)
-    dtype = str(loaded.network.dtype).removeprefix("torch.")
-    return {"dtype": dtype, "checkpoint": checkpoint, "rt_info": stamps, "notes": notes}
+    of_tokenizer, differing = _beside.write(source, model, out)
+    return {
+        "dtype": str(loaded.network.dtype).removeprefix("torch."),
+        "checkpoint": checkpoint,
+        "rt_info": stamps | of_tokenizer,
+        "notes": [*notes, *differing],
+    }
 
 
 def original(source: Path, model: Model) -> Networks:

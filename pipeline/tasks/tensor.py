@@ -1,8 +1,8 @@
 """Tensors: a bare model, fed what its inputs are declared to take, or the arrays of an .npz.
 
 What networks take is what the model's file says, and over it `inputs:`, `shapes:` and `preprocess:`
-of its entry. A data set is
-an `.npz` of arrays by input name, whose first axis counts items, with `labels` among them or not.
+of its entry. A data set is an `.npz` of arrays by input name, whose first axis counts items, with
+`labels` among them or not.
 """
 
 import functools
