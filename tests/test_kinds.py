@@ -451,6 +451,14 @@ def test_a_task_of_the_users_own_is_exported_and_judged(grown: Path) -> None:
     assert all("kendall_drop" in execution.bounded() for execution in accuracy.executions)
 
 
+def build_in(tree: Path) -> subprocess.CompletedProcess[str]:
+    """`ovpipe build` with the code of a contributor's tree."""
+    return subprocess.run(
+        ["ovpipe", "build"], cwd=tree, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tree)}, timeout=600,
+    )  # fmt: skip
+
+
 @pytest.mark.soak
 def test_a_contributor_s_task_is_one_file_in_a_tree_of_their_own(
     tiny_bert: Path, tmp_path: Path
@@ -461,10 +469,7 @@ def test_a_contributor_s_task_is_one_file_in_a_tree_of_their_own(
     params = (tree / "params.yaml").read_text().replace("feature-extraction", "ranked-pairs")
     (tree / "params.yaml").write_text(params.partition("variants:")[0] + ONE_VARIANT)
 
-    done = subprocess.run(
-        ["ovpipe", "build"], cwd=tree, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(tree)}, timeout=600,
-    )  # fmt: skip
+    done = build_in(tree)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "kendall 0." in done.stdout
@@ -701,10 +706,7 @@ def test_a_contributor_s_exporter_is_one_file_in_a_tree_of_their_own(
     (tree / "pipeline" / "metrics" / "worst.py").write_text(WORST)
     _with_a_matrix(tree)
 
-    done = subprocess.run(
-        ["ovpipe", "build"], cwd=tree, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(tree)}, timeout=600,
-    )  # fmt: skip
+    done = build_in(tree)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "worst 0." in done.stdout

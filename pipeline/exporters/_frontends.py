@@ -145,10 +145,7 @@ def where(path: Path, source: Path, model: Model) -> str:
 
 
 def _port(port: "ov.Output") -> Port:
-    shape = port.partial_shape
-    if shape.rank.is_dynamic:
-        return Port(ports.name(port), None, port.element_type.to_string())
-    sizes = tuple(axis.get_length() if axis.is_static else -1 for axis in shape)
+    sizes = None if port.partial_shape.rank.is_dynamic else ports.sizes(port)
     return Port(ports.name(port), sizes, port.element_type.to_string())
 
 

@@ -16,9 +16,9 @@ Shapes = dict[str, list[int]]  # by name; -1 where an axis varies
 def of(inputs: "Iterable[ov.Output | ov.ConstOutput]") -> Shapes:
     """The shapes of inputs or outputs whose number of axes is known."""
     return {
-        ports.name(port): [axis.get_length() if axis.is_static else -1 for axis in shape]
+        ports.name(port): list(ports.sizes(port))
         for port in inputs
-        if (shape := port.partial_shape).rank.is_static
+        if port.partial_shape.rank.is_static
     }
 
 
