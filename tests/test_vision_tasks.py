@@ -163,6 +163,7 @@ def test_vectors_of_digits_are_near_those_of_the_same_digit(
         f"ViT, trained on digits ({task})",
         f"int8: the nearest picture is of the same digit for {nearest:.2f}, and the default gate "
         "is met; real: scikit-learn's digits",
+        measured=True,  # of a ViT that each machine trains: 0.97 on a Xeon, 0.98 on an EPYC
     )
 
 
